@@ -1,0 +1,237 @@
+"""Neural networks as dynamics, with pullbacks derived by hand: forward above, backward below in reverse order."""
+
+import math
+
+import numpy as np
+
+from .dynamics import Dynamics
+
+
+def sigmoid(x):
+    """e^x / (1 + e^x), both multiplied by e^-m with m = max(x, 0), so that nothing overflows."""
+    m = np.maximum(x, 0)
+    return np.exp(x - m) / (np.exp(-m) + np.exp(x - m))
+
+
+def softplus(x):
+    """log(1 + e^x) = m + log(1 + e^-|x|), with m = max(x, 0) and |x| = 2 m - x, so that nothing overflows."""
+    m = np.maximum(x, 0)
+    return m + np.log1p(np.exp(x - 2 * m))
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def elu(x):
+    """x where x > 0, e^x - 1 elsewhere."""
+    return np.maximum(x, 0) + np.expm1(np.minimum(x, 0))
+
+
+# fmt: off
+ACTIVATIONS = {
+    # name       y = sigma(x)   a_x = a_y sigma'(x), from the stored y where y gives the slope
+    "identity": (lambda x: x,   lambda a_y, y, x: a_y),
+    "tanh":     (np.tanh,       lambda a_y, y, x: a_y * (1 - y * y)),
+    "sigmoid":  (sigmoid,       lambda a_y, y, x: a_y * (y * (1 - y))),
+    "softplus": (softplus,      lambda a_y, y, x: a_y * -np.expm1(-y)),          # 1 - e^-y = e^x / (1 + e^x)
+    "relu":     (relu,          lambda a_y, y, x: a_y * (x > 0)),                # at the kink: 0
+    "elu":      (elu,           lambda a_y, y, x: a_y * (1 + np.minimum(y, 0))),
+    "sin":      (np.sin,        lambda a_y, y, x: a_y * np.cos(x)),
+}
+# fmt: on
+
+
+def dense(x, W, b, activation):
+    """One layer, y = sigma(x W + b) for each row x of the batch. The pullback: a_y -> a_x, and a_pre for a_theta."""
+    sigma, sigma_pullback = activation
+    pre = np.dot(x, W) + b  # (N, H) = (N, D) (D, H) + (H,)
+    y = sigma(pre)  # (N, H)
+
+    def pullback(a_y):
+        a_pre = sigma_pullback(a_y, y, pre)  # (N, H)
+        a_x = np.dot(a_pre, W.T)  # (N, D)
+        return a_x, a_pre
+
+    return y, pullback
+
+
+def a_theta(uses):
+    """a_W0, a_b0, a_W1, ... end to end, (P,), from how each layer used its W and b: the rows x, and a_pre.
+
+    Every row n used the same W and b, so a_W = sum_n x_n^T a_pre_n and a_b = sum_n a_pre_n.
+    """
+    parts = []
+    for x, a_pre in uses:
+        a_W, a_b = np.dot(x.T, a_pre), np.add.reduce(a_pre)  # (D, H), (H,)
+        parts += [a_W.reshape(-1), a_b]
+    return np.concatenate(parts)
+
+
+def integer_power(z, p):
+    """x = z^p by repeated multiplication, which is cheaper than z ** p. The pullback: a_x -> a_z = a_x p z^(p-1)."""
+    if p == 1:
+        return z, lambda a_x: a_x
+    lower = z
+    for _ in range(p - 2):
+        lower = lower * z
+    x = lower * z  # lower = z^(p-1)
+
+    def pullback(a_x):
+        return a_x * (p * lower)
+
+    return x, pullback
+
+
+def with_time(x, t):
+    """[x, t]: one more column, the same t in every row. The pullback: a_xt -> a_x, a_t."""
+    t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
+    xt = np.concatenate([x, t * np.ones((x.shape[0], 1), x.dtype)], axis=1)  # (N, D + 1)
+
+    def pullback(a_xt):
+        return a_xt[:, :-1], np.add.reduce(a_xt[:, -1])  # (N, D), ()
+
+    return xt, pullback
+
+
+class MLP(Dynamics):
+    """A chain of dense layers as dynamics: dz/dt = sigma(... sigma(x W0 + b0) ...) W_last + b_last with x = z^power.
+
+    sizes = (D, H, ..., D) are the widths from input to output:
+        MLP([2, 2])                       z W0 + b0
+        MLP([2, 50, 2])                   tanh(z W0 + b0) W1 + b1
+        MLP([2, 50, 2], time="concat")    tanh([z, t] W0 + b0) W1 + b1, W0 with a third row, that of t
+        MLP([2, 50, 2], power=3)          tanh(z^3 W0 + b0) W1 + b1, the paper's spiral demo
+    z is (..., D), leading axes are batch. theta is W0, b0, W1, b1, ... end to end, each W (in, out) row by row.
+    The result has the wider dtype of z and theta (the solvers give theta in the precision of z).
+    A net with sizes[0] != sizes[-1] is a function like any other, but no dynamics: dz/dt has the shape of z.
+    Raises ValueError for a z or theta that does not fit.
+    """
+
+    def __init__(self, sizes, activation="tanh", time=None, power=1):
+        if len(sizes) < 2 or any(n != int(n) or n < 1 for n in sizes):
+            raise ValueError(f"sizes must be two or more positive integers, input to output, got {sizes}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+        if time not in (None, "concat"):
+            raise ValueError(f'time must be None or "concat" (f sees [z, t]), got {time!r}')
+        if power != int(power) or power < 1:
+            raise ValueError(f"power must be a positive integer, got {power}")
+        self.sizes = tuple(int(n) for n in sizes)
+        self.activation, self.time, self.power = activation, time, int(power)
+        self.shapes = {}
+        for i, (n_in, n_out) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
+            self.shapes[f"W{i}"] = (n_in + (i == 0 and time == "concat"), n_out)
+            self.shapes[f"b{i}"] = (n_out,)
+        self.size = sum(math.prod(shape) for shape in self.shapes.values())
+        self._latest = object(), []  # the last theta seen, and its layers
+
+    def __repr__(self):
+        return f"MLP({list(self.sizes)}, {self.activation!r}, time={self.time!r}, power={self.power})"
+
+    def init(self, rng):
+        """Random theta: W ~ N(0, 2 / (in + out)), b = 0 (Glorot and Bengio 2010).
+
+        A layer multiplies the variance of its rows by `in` Var W on the way forward and that of their cotangents
+        by `out` Var W on the way back; no W keeps both unless in = out, and this one is their compromise.
+        """
+        theta = np.zeros(self.size)
+        for part in self.unravel(theta).values():  # views: what is written here stands in theta
+            if part.ndim == 2:
+                part[:] = rng.normal(0, np.sqrt(2 / sum(part.shape)), part.shape)
+        return theta
+
+    def unravel(self, theta):
+        """{"W0": (in, out), "b0": (out,), "W1": ...}, as views of theta (P,)."""
+        if getattr(theta, "shape", None) != (self.size,):
+            raise ValueError(
+                f"theta must be an array of shape ({self.size},) for {self}, "
+                f"got {getattr(theta, 'shape', theta)}; init(rng) makes one"
+            )
+        parts, start = {}, 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            parts[name], start = theta[start:stop].reshape(shape), stop
+        return parts
+
+    def __call__(self, z, t, theta):
+        x, _ = self._input(z, t)
+        for W, b, (sigma, _) in self._layers(theta):
+            x = sigma(np.dot(x, W) + b)
+        return self._like(z, x)
+
+    def vjp(self, z, t, theta):
+        dz, back = self._vjp(z, t, theta)
+
+        def pullback(a):
+            a_z, a_t, uses = back(a)
+            return a_z, a_t, a_theta(uses)
+
+        return dz, pullback
+
+    def _vjp(self, z, t, theta):
+        """As vjp, but the pullback's third result is what a_theta is made of."""
+        x, input_pullback = self._input(z, t)  # (N, D)
+        inputs, pullbacks = [], []
+        for W, b, activation in self._layers(theta):
+            inputs.append(x)
+            x, pullback = dense(x, W, b, activation)  # (N, H), ..., (N, D)
+            pullbacks.append(pullback)
+
+        def back(a):
+            a_x, uses = a.reshape(-1, self.sizes[-1]), []  # (N, D)
+            for x, pullback in zip(reversed(inputs), reversed(pullbacks), strict=True):
+                a_x, a_pre = pullback(a_x)  # (N, H), ..., (N, D)
+                uses.append((x, a_pre))
+            a_z, a_t = input_pullback(a_x)
+            return a_z.reshape(z.shape), a_t, uses[::-1]
+
+        return self._like(z, x), back
+
+    # To W it is the same whether its rows come from one batch or from many stages. Small stages wait, and get one
+    # product together, at half the price of one each; large ones would gain nothing by waiting, and fill the memory.
+
+    def vjp_deferred(self, z, t, theta):
+        small = z.size // self.sizes[0] * max(self.sizes) <= 2048
+        return self._vjp(z, t, theta) if small else self.vjp(z, t, theta)
+
+    def collect(self, deferred, weights):
+        if isinstance(deferred[0], np.ndarray):
+            return super().collect(deferred, weights)
+        parts = []
+        for layer in zip(*deferred, strict=True):
+            xs, a_pres = zip(*layer, strict=True)
+            w = np.repeat(weights, [len(x) for x in xs])  # (N,), from here on N counts the rows of all stages
+            x, a_pre = np.concatenate(xs), np.concatenate(a_pres)  # (N, D), (N, H)
+            parts += [np.dot(x.T, w[:, np.newaxis] * a_pre).reshape(-1), np.dot(w, a_pre)]
+        return np.concatenate(parts)
+
+    def _layers(self, theta):
+        """[(W0, b0, activation), (W1, b1, activation), ...], the last one without activation."""
+        latest, layers = self._latest
+        if theta is not latest:
+            parts = list(self.unravel(theta).values())
+            activations = [ACTIVATIONS[self.activation]] * (len(self.sizes) - 2) + [ACTIVATIONS["identity"]]
+            layers = list(zip(parts[::2], parts[1::2], activations, strict=True))
+            if isinstance(theta, np.ndarray):  # a solve asks thousands of times about one theta; views never go stale
+                self._latest = theta, layers
+        return layers
+
+    def _input(self, z, t):
+        """The first layer's input, rows z^power (N, D) or [z^power, t] (N, D + 1). The pullback: a_x -> a_z, a_t."""
+        if z.shape[-1:] != self.sizes[:1]:
+            raise ValueError(f"z must have sizes[0] = {self.sizes[0]} as its last axis, got shape {z.shape}")
+        x, power_pullback = integer_power(z.reshape(-1, self.sizes[0]), self.power)
+        if self.time is None:
+            return x, lambda a_x: (power_pullback(a_x), 0.0)
+        x, time_pullback = with_time(x, t)
+
+        def pullback(a_x):
+            a_x, a_t = time_pullback(a_x)
+            return power_pullback(a_x), a_t
+
+        return x, pullback
+
+    def _like(self, z, x):
+        """x (N, D) with the leading axes of z (..., D)."""
+        return x if z.ndim == 2 else x.reshape(z.shape[:-1] + x.shape[-1:])

@@ -1,0 +1,71 @@
+"""theta is one vector.
+
+A solver, an optimiser and a gradient check want the parameters as one flat vector (P,); a person wants names. Both are
+the same numbers in the same order, component after component, leaf after leaf, as the tree is written down:
+
+    {"W": (2, 3), "b": (3,)}   <->   theta = [W00 W01 W02 W10 W11 W12 b0 b1 b2]
+
+A tree is a nested dict, list or tuple; whatever else stands in it is a leaf, an array or a number.
+"""
+
+import numpy as np
+
+
+def ravel(tree):
+    """One flat vector of all the leaves of a tree, and the way back:  theta, unravel  with  unravel(theta) = tree.
+
+    The vector has the dtype to which the leaves promote; integers become float64. `unravel` only slices and reshapes,
+    so the leaves are views of theta, whatever its dtype, and a traced theta may be unravelled too.
+    Raises TypeError for a leaf that is not made of numbers, ValueError for a theta of another length.
+    """
+    flat, size = [], 0
+
+    def slot(name, leaf):
+        """Where this leaf lives in theta: the function that cuts it out stands in its place in the skeleton."""
+        nonlocal size
+        leaf = np.asarray(leaf)
+        if leaf.dtype.kind not in "biufc":
+            raise TypeError(f"leaf {name} must be an array of numbers, got {leaf!r}; leave it out of the tree")
+        flat.append(leaf.reshape(-1))
+        i, j, shape = size, size + leaf.size, leaf.shape
+        size = j
+        return lambda theta: theta[i:j].reshape(shape)
+
+    skeleton = tree_map(slot, tree)
+    theta = np.concatenate(flat) if flat else np.zeros(0)
+
+    def unravel(theta):
+        if theta.shape != (size,):
+            raise ValueError(f"theta must have shape ({size},) to fill this tree, got {theta.shape}")
+        return tree_map(lambda _, cut: cut(theta), skeleton)
+
+    return (theta.astype(np.float64) if theta.dtype.kind in "biu" else theta), unravel
+
+
+def tree_map(fun, tree, name=""):
+    """The same tree with fun(name, leaf) in place of every leaf, in ravel order.
+
+    A name is the path as Python would write it: "z0", "theta.W1", "layers[0].b"; "" for a tree that is one leaf.
+    """
+    if isinstance(tree, dict):
+        return {key: tree_map(fun, branch, f"{name}.{key}" if name else str(key)) for key, branch in tree.items()}
+    if isinstance(tree, list | tuple):
+        branches = [tree_map(fun, branch, f"{name}[{i}]") for i, branch in enumerate(tree)]
+        return branches if isinstance(tree, list) else tuple(branches)
+    return fun(name, tree)
+
+
+def leaves(tree):
+    """{name: array} of all the leaves, in ravel order."""
+    found = {}
+    tree_map(lambda name, leaf: found.setdefault(name, np.asarray(leaf)), tree)
+    return found
+
+
+def leaf_names(tree):
+    """The name of every component in ravel order: "W1[3, 0]", "theta.b0[2]"; the bare path for a single number."""
+    return [
+        f"{name}[{', '.join(map(str, index))}]" if index else name
+        for name, leaf in leaves(tree).items()
+        for index in np.ndindex(leaf.shape)
+    ]

@@ -1,0 +1,290 @@
+"""The hand-written pullbacks against the tape, the complex step and the plain formula."""
+
+import numpy as np
+import pytest
+
+from odelearn import MLP, complex_step, counted, ravel, tape
+from odelearn.layers import ACTIVATIONS, integer_power
+
+EPS = np.finfo(float).eps
+
+NETS = [
+    MLP([2, 2]),
+    MLP([2, 50, 2], power=3),
+    MLP([3, 5, 4, 2], power=2, time="concat"),
+    MLP([1, 1, 1], time="concat"),
+    MLP([2, 2], time="concat", power=5),
+    *[MLP([2, 7, 3, 2], name, time="concat") for name in ACTIVATIONS],
+]
+BATCHES = [(), (4,), (3, 2), (2, 1, 3)]
+
+
+def point(f, batch=(4,), seed=0):
+    """z, t, theta with no entry zero, and a cotangent of dz."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(*batch, f.sizes[0]))
+    theta = f.init(rng) + 0.1 * rng.normal(size=f.size)  # biases too
+    return z, 0.7, theta, rng.normal(size=(*batch, f.sizes[-1]))
+
+
+def close(x, y, ulps=500):
+    """Equal to accumulated round-off: the sums have at most a few hundred terms of the size of the largest entry."""
+    x, y = np.asarray(x), np.asarray(y)
+    return x.shape == y.shape and np.abs(x - y).max() <= ulps * EPS * np.abs(y).max()
+
+
+def naive(f, z, t, theta):
+    """The formula of one row at a time, in a loop over the slices of theta."""
+    sigma = {
+        "identity": lambda x: x,
+        "tanh": np.tanh,
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "softplus": lambda x: np.log(1 + np.exp(x)),
+        "relu": lambda x: np.where(x > 0, x, 0),
+        "elu": lambda x: np.where(x > 0, x, np.exp(x) - 1),
+        "sin": np.sin,
+    }[f.activation]
+    x = z**f.power
+    sizes = list(f.sizes)
+    if f.time:
+        x, sizes[0] = np.append(x, t), sizes[0] + 1
+    for i, (n_in, n_out) in enumerate(zip(sizes, f.sizes[1:], strict=False)):
+        W, b, theta = theta[: n_in * n_out], theta[n_in * n_out : n_in * n_out + n_out], theta[n_in * n_out + n_out :]
+        x = x @ W.reshape(n_in, n_out) + b
+        x = x if i == len(sizes) - 2 else sigma(x)
+    assert theta.size == 0
+    return x
+
+
+@pytest.mark.parametrize("f", NETS, ids=repr)
+@pytest.mark.parametrize("batch", BATCHES, ids=repr)
+def test_the_value_is_the_formula_for_each_row(f, batch):
+    z, t, theta, _ = point(f, batch)
+    expected = np.apply_along_axis(lambda row: naive(f, row, t, theta), -1, z)
+    assert close(f(z, t, theta), expected)
+    assert np.array_equal(f.vjp(z, t, theta)[0], f(z, t, theta))
+
+
+@pytest.mark.parametrize("f", NETS, ids=repr)
+@pytest.mark.parametrize("batch", BATCHES, ids=repr)
+def test_the_pullback_agrees_with_the_tape_to_round_off(f, batch):
+    z, t, theta, a = point(f, batch)
+    dz, pullback = f.vjp(z, t, theta)
+    dz_tape, tape_pullback = tape.vjp(f, z, t, theta)
+    assert close(dz, dz_tape)
+    for mine, taped in zip(pullback(a), tape_pullback(a), strict=True):
+        assert close(mine, taped)
+
+
+@pytest.mark.parametrize("f", NETS, ids=repr)
+def test_the_pullback_agrees_with_the_complex_step(f):
+    """Analytic wherever no row meets a kink, which random rows do not."""
+    z, t, theta, a = point(f, (3, 2))
+    _, pullback = f.vjp(z, t, theta)
+    a_z, a_t, a_theta = pullback(a)
+    assert close(a_z, complex_step(lambda z: np.sum(a * f(z, t, theta)), z))
+    assert close(a_theta, complex_step(lambda theta: np.sum(a * f(z + 0j, t, theta)), theta))
+    assert close(a_t, complex_step(lambda t: np.sum(a * f(z + 0j, t, theta)), np.float64(t)))
+    assert (a_t != 0) == (f.time is not None)
+
+
+@pytest.mark.parametrize("f", NETS, ids=repr)
+def test_gradients_are_themselves_complex_steppable(f):
+    """Cotangents are bilinear, so the pullback is analytic: its derivative along v is that of the tape's pullback."""
+    z, t, theta, a = point(f)
+    v, eps = np.random.default_rng(1).normal(size=z.shape), 1e-30
+    for mine, taped in zip(
+        f.vjp(z + 1j * eps * v, t, theta + 0j)[1](a), tape.vjp(f, z + 1j * eps * v, t, theta + 0j)[1](a), strict=True
+    ):
+        assert close(np.imag(mine), np.imag(taped))
+
+
+def test_the_pullback_can_itself_go_on_the_tape():
+    """Hessian-vector products: the pullback is made of operations that have pullbacks."""
+    f = MLP([2, 6, 2], "sigmoid", time="concat", power=3)
+    z, t, theta, a = point(f)
+    v = np.random.default_rng(1).normal(size=z.shape)
+
+    def a_z_along_v(z, t, theta):
+        return np.sum(v * f.vjp(z, t, theta)[1](a)[0])
+
+    for mine, stepped in zip(
+        tape.vjp(a_z_along_v, z, t, theta)[1](1.0),
+        [
+            complex_step(lambda z: a_z_along_v(z, t, theta + 0j), z),
+            complex_step(lambda t: a_z_along_v(z + 0j, t, theta + 0j), np.float64(t)),
+            complex_step(lambda theta: a_z_along_v(z + 0j, t, theta), theta),
+        ],
+        strict=True,
+    ):
+        assert close(mine, stepped)
+
+
+@pytest.mark.parametrize("traced", ["z", "t", "theta"])
+def test_each_argument_can_be_traced_alone(traced):
+    f = MLP([2, 5, 2], time="concat", power=3)
+    z, t, theta, a = point(f, (3, 2))
+    arguments = {"z": z, "t": t, "theta": theta}
+    _, pullback = tape.vjp(lambda x: f(**{**arguments, traced: x}), arguments[traced])
+    mine = dict(zip(("z", "t", "theta"), f.vjp(z, t, theta)[1](a), strict=True))
+    assert close(mine[traced], pullback(a)[0])
+
+
+@pytest.mark.parametrize("f", NETS, ids=repr)
+def test_a_batch_is_its_rows_and_theta_feels_their_sum(f):
+    z, t, theta, a = point(f, (5,))
+    a_z, a_t, a_theta = f.vjp(z, t, theta)[1](a)
+    rows = [f.vjp(z_n, t, theta)[1](a_n) for z_n, a_n in zip(z, a, strict=True)]
+    assert close(a_z, np.stack([row[0] for row in rows]))
+    assert close(a_t, sum(row[1] for row in rows))
+    assert close(a_theta, sum(row[2] for row in rows))
+
+
+@pytest.mark.parametrize("batch", [(3,), (), (600,)], ids=repr)
+def test_collecting_deferred_stages_is_the_weighted_sum_of_their_gradients(batch):
+    """Many small stages in one product, large ones each by itself: in exact arithmetic the same."""
+    f = MLP([2, 6, 2], time="concat", power=3)
+    stages = [point(f, batch, seed) for seed in range(5)]
+    theta = stages[0][2]
+    weights = np.array([0.5, -1.25, 3.0, 0.125, 2.0])
+    expected, deferred = 0, []
+    for i, (z, _, _, a) in enumerate(stages):
+        expected = expected + weights[i] * f.vjp(z, i, theta)[1](a)[2]
+        a_z, a_t, later = f.vjp_deferred(z, i, theta)[1](a)
+        assert np.array_equal(a_z, f.vjp(z, i, theta)[1](a)[0]) and a_t == f.vjp(z, i, theta)[1](a)[1]
+        deferred.append(later)
+    assert close(f.collect(deferred, weights), expected, ulps=2000)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
+def test_the_dtype_of_z_is_kept(name, dtype):
+    """Also where NumPy's own float64 comes in: as the time, or as the weights of a quadrature."""
+    f = MLP([2, 5, 2], name, time="concat", power=3)
+    z, t, theta, a = point(f)
+    z, theta, a = z.astype(dtype), theta.astype(dtype), a.astype(dtype)
+    dz, pullback = f.vjp(z, np.float64(t), theta)
+    a_z, a_t, a_theta = pullback(a)
+    later = f.vjp_deferred(z, np.float64(t), theta)[1](a)[2]
+    for x in (dz, a_z, a_t, a_theta, f(z, t, theta), f.collect([later, later], np.array([0.5, 0.25], dz.real.dtype))):
+        assert x.dtype == dtype
+    exact = f.vjp(z.astype(complex), t, theta.astype(complex))[1](a.astype(complex))
+    assert np.abs(a_theta - exact[2]).max() <= 500 * np.finfo(dtype).eps * np.abs(exact[2]).max()
+
+
+def test_activations_neither_overflow_nor_lose_their_tails():
+    x = np.array([-1000.0, -40.0, 0.0, 40.0, 1000.0])
+    tail = np.exp(-40.0)
+    sigmoid, softplus, elu = (ACTIVATIONS[name][0] for name in ("sigmoid", "softplus", "elu"))
+    assert np.allclose(sigmoid(x), [0, tail / (1 + tail), 0.5, 1, 1], rtol=4 * EPS, atol=0)
+    assert np.allclose(softplus(x), [0, np.log1p(tail), np.log(2), 40, 1000], rtol=4 * EPS, atol=0)
+    assert np.allclose(elu(x), [-1, np.expm1(-40.0), 0, 40, 1000], rtol=4 * EPS, atol=0)
+    for sigma, pullback in ACTIVATIONS.values():
+        assert np.isfinite(pullback(np.ones(5), sigma(x), x)).all()
+
+
+def test_the_slopes_at_the_kinks():
+    """At 0 relu counts as flat; elu has no kink, its slope is 1 from both sides."""
+    zero = np.zeros(1)
+    for name, slope in (("relu", 0.0), ("elu", 1.0)):
+        sigma, pullback = ACTIVATIONS[name]
+        assert pullback(np.ones(1), sigma(zero), zero) == slope
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 7])
+def test_integer_powers(p):
+    z = np.random.default_rng(0).normal(size=(4, 2))
+    x, pullback = integer_power(z, p)
+    assert close(x, z**p)
+    assert close(pullback(np.ones_like(z)), p * z ** (p - 1))
+
+
+def test_parameters_have_names_and_views():
+    f = MLP([2, 3, 2], time="concat")
+    theta = np.arange(float(f.size))
+    parts = f.unravel(theta)
+    assert {name: part.shape for name, part in parts.items()} == {"W0": (3, 3), "b0": (3,), "W1": (3, 2), "b1": (2,)}
+    assert f.size == 20 and np.array_equal(ravel(parts)[0], theta)
+    assert all(np.shares_memory(part, theta) for part in parts.values())
+
+
+def test_a_change_of_theta_is_seen_at_once():
+    """Also one in place: what is kept from one call to the next are views."""
+    f = MLP([2, 3, 2])
+    z, t, theta, _ = point(f)
+    before = f(z, t, theta)
+    assert not np.allclose(f(z, t, 2 * theta), before)
+    assert np.array_equal(f(z, t, theta), before)
+    theta[:] = 2 * theta
+    assert np.array_equal(f(z, t, theta), f(z, t, theta.copy())) and not np.allclose(f(z, t, theta), before)
+
+
+def test_arguments_are_left_alone():
+    f = MLP([2, 5, 2], time="concat", power=3)
+    z, t, theta, a = point(f)
+    copies = [x.copy() for x in (z, theta, a)]
+    f.vjp(z, t, theta)[1](a)
+    assert all(np.array_equal(x, copy) for x, copy in zip((z, theta, a), copies, strict=True))
+
+
+def test_work_is_counted_as_for_any_dynamics():
+    f = counted(MLP([2, 5, 2]))
+    z, t, theta, a = point(f.f)
+    f(z, t, theta)
+    f.vjp(z, t, theta)[1](a)
+    f.vjp_deferred(z, t, theta)[1](a)
+    assert (f.evals, f.pullbacks) == (3, 2)
+
+
+def test_initial_weights_keep_variances_and_biases_are_zero():
+    """Var W = 2 / (in + out): the sample variance of n normal numbers is within 5 sqrt(2 / n) of it."""
+    f = MLP([40, 90, 40])
+    parts = f.unravel(f.init(np.random.default_rng(3)))
+    for name in ("W0", "W1"):
+        W = parts[name]
+        assert abs(np.mean(W * W) * (40 + 90) / 2 - 1) < 5 * np.sqrt(2 / W.size)
+        assert abs(W.mean()) < 5 * np.sqrt(2 / 130 / W.size)
+    assert not parts["b0"].any() and not parts["b1"].any()
+    assert np.array_equal(f.init(np.random.default_rng(3)), f.init(np.random.default_rng(3)))
+
+
+def test_initial_weights_neither_blow_up_nor_die_out_in_depth():
+    """Equal widths n, linear: E|y|^2 = |x|^2 forwards and E|a_x|^2 = |a_y|^2 backwards, through 20 layers."""
+    n, depth = 200, 20
+    f = MLP([n] * (depth + 1), "identity")
+    rng = np.random.default_rng(0)
+    theta, x, a = f.init(rng), rng.normal(size=n), rng.normal(size=n)
+    y, pullback = f.vjp(x, 0.0, theta)
+    spread = 5 * np.sqrt(2 * depth / n)  # of log |y|^2 / |x|^2: each layer adds a variance of 2 / n
+    assert abs(np.log(np.sum(y * y) / np.sum(x * x))) < spread
+    assert abs(np.log(np.sum(pullback(a)[0] ** 2) / np.sum(a * a))) < spread
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sizes": [2]}, r"sizes must be two or more positive integers.*got \[2\]"),
+        ({"sizes": [2, 0, 2]}, "sizes must be"),
+        ({"sizes": [2, 2.5, 2]}, "sizes must be"),
+        ({"sizes": [2, 2], "activation": "tahn"}, "activation must be one of identity, tanh.*got 'tahn'"),
+        ({"sizes": [2, 2], "time": True}, 'time must be None or "concat".*got True'),
+        ({"sizes": [2, 2], "power": 0}, "power must be a positive integer, got 0"),
+        ({"sizes": [2, 2], "power": 1.5}, "power must be a positive integer, got 1.5"),
+    ],
+)
+def test_a_net_that_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MLP(**arguments)
+
+
+def test_what_does_not_fit_the_net_is_refused_by_name():
+    f = MLP([2, 3, 2])
+    z, t, theta, _ = point(f)
+    with pytest.raises(ValueError, match=r"z must have sizes\[0\] = 2 as its last axis, got shape \(4, 3\)"):
+        f(np.ones((4, 3)), t, theta)
+    with pytest.raises(ValueError, match=r"z must have sizes\[0\]"):
+        f.vjp(np.float64(1.0), t, theta)
+    with pytest.raises(ValueError, match=r"theta must be an array of shape \(17,\).*got \(16,\); init"):
+        f(z, t, theta[:-1])
+    with pytest.raises(ValueError, match=r"theta must .* got None"):
+        f.vjp(z, t, None)

@@ -1,0 +1,221 @@
+"""Descent on functions whose descent is known in closed form, and a training loop that loses nothing."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from odelearn import SGD, Adam, TrainingStopped, fit
+
+EPS = np.finfo(float).eps
+CURVATURES = np.array([1.0, 4.0, 9.0])
+
+
+def quadratic(theta):
+    """L = 1/2 sum lambda_i theta_i^2 with the curvatures lambda_i, and its gradient."""
+    return 0.5 * np.sum(CURVATURES * theta**2), CURVATURES * theta
+
+
+def gradients(n, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, 3))
+
+
+def walk(opt, theta, gs):
+    for g in gs:
+        theta = opt.step(theta, g)
+    return theta
+
+
+# ---- the steps
+
+
+def test_adam_is_algorithm_1_of_kingma_and_ba():
+    """m_hat and v_hat are weighted means of all gradients so far: the corrections make the weights sum to 1."""
+    lr, beta1, beta2, eps = 0.05, 0.8, 0.95, 1e-6
+    gs, theta = gradients(4), np.array([1.0, -2.0, 3.0])
+    opt, expected = Adam(lr, (beta1, beta2), eps), theta
+    for t in range(1, 5):
+        past = np.arange(t)[::-1, np.newaxis]  # steps ago
+        m_hat = np.sum((1 - beta1) * beta1**past * gs[:t], axis=0) / np.sum((1 - beta1) * beta1**past)
+        v_hat = np.sum((1 - beta2) * beta2**past * gs[:t] ** 2, axis=0) / np.sum((1 - beta2) * beta2**past)
+        expected = expected - lr * m_hat / (np.sqrt(v_hat) + eps)
+        theta = opt.step(theta, gs[t - 1])
+        assert np.allclose(theta, expected, rtol=20 * EPS, atol=0)
+
+
+def test_the_first_step_of_adam_is_lr_whatever_the_gradient():
+    """m_hat / sqrt(v_hat) = g / |g|; uncorrected it would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times that."""
+    theta = Adam(lr=0.01).step(np.zeros(3), np.array([1e-3, -5.0, 1e6]))
+    assert np.allclose(theta, [-0.01, 0.01, -0.01], rtol=2e-5, atol=0)  # eps / |g| = 1e-5 in the first component
+
+
+@pytest.mark.parametrize("c", [1e-6, 3.0, 1e6])
+def test_adam_without_eps_does_not_feel_the_scale_of_the_loss(c):
+    theta, gs = np.array([1.0, -2.0, 3.0]), gradients(20)
+    assert np.allclose(walk(Adam(0.1, eps=0), theta, c * gs), walk(Adam(0.1, eps=0), theta, gs), rtol=1e-13, atol=0)
+
+
+def test_gradient_descent_on_a_quadratic_is_a_power():
+    """theta_n = (1 - lr lambda)^n theta_0 in each direction, so the best lr = 2 / (min + max) shrinks by 0.8 a step."""
+    lr, n = 2 / (1.0 + 9.0), 30
+    theta0 = np.array([1.0, -2.0, 3.0])
+    theta, history = fit(quadratic, theta0, SGD(lr), n, progress=False)
+    assert np.allclose(theta, (1 - lr * CURVATURES) ** n * theta0, rtol=1e-13, atol=0)
+    powers = (1 - lr * CURVATURES) ** np.arange(n)[:, np.newaxis]
+    assert np.allclose(history, 0.5 * np.sum(CURVATURES * (powers * theta0) ** 2, axis=1), rtol=1e-13, atol=0)
+
+
+def test_momentum_on_a_quadratic_is_a_two_term_recursion():
+    """theta_{n+1} = (1 + mu - lr lambda) theta_n - mu theta_{n-1}: powers of the x with x^2 = (...) x - mu."""
+    lr, mu, n = 0.1, 0.6, 25
+    theta0 = np.array([1.0, -2.0, 3.0])
+    opt, theta = SGD(lr, momentum=mu), theta0
+    for _ in range(n):
+        theta = opt.step(theta, CURVATURES * theta)
+    half = (1 + mu - lr * CURVATURES) / 2 + 0j
+    x1, x2 = half + np.sqrt(half**2 - mu), half - np.sqrt(half**2 - mu)
+    c1 = theta0 * (1 - lr * CURVATURES - x2) / (x1 - x2)  # theta_1 = (1 - lr lambda) theta_0
+    assert np.allclose(theta, (c1 * x1**n + (theta0 - c1) * x2**n).real, rtol=1e-11, atol=0)
+
+
+def test_adam_reaches_the_minimum_of_a_quadratic():
+    theta, history = fit(quadratic, np.array([1.0, -2.0, 3.0]), Adam(0.1), 1000, progress=False)
+    assert np.abs(theta).max() < 1e-8 and history[-1] < 1e-16 * history[0]
+
+
+@pytest.mark.parametrize("make", [lambda: Adam(0.1), lambda: SGD(0.1, momentum=0.9)], ids=["Adam", "SGD"])
+def test_half_the_steps_and_the_other_half_are_all_the_steps(make):
+    """Bit for bit, also through a file."""
+    theta, gs = np.array([1.0, -2.0, 3.0]), gradients(20)
+    first, second = make(), make()
+    half = walk(first, theta, gs[:10])
+    second.load({name: np.array(x) for name, x in first.state().items()})
+    assert np.array_equal(walk(second, half, gs[10:]), walk(make(), theta, gs))
+    assert not np.array_equal(walk(make(), half, gs[10:]), walk(make(), theta, gs))  # so the state matters
+
+
+@pytest.mark.parametrize("make", [Adam, lambda: SGD(0.1, momentum=0.9)], ids=["Adam", "SGD"])
+def test_a_step_makes_a_new_array_in_the_same_precision(make):
+    theta, g = np.ones(3, np.float32), np.full(3, 2, np.float32)
+    opt = make()
+    stepped = opt.step(opt.step(theta, g), g)
+    assert stepped.dtype == np.float32
+    assert (theta == 1).all() and (g == 2).all() and not np.shares_memory(theta, stepped)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Adam(lr=0), "lr must be positive and finite, got 0"),
+        (lambda: Adam(lr=np.nan), "lr must be positive"),
+        (lambda: SGD(lr=-1.0), "lr must be positive and finite, got -1.0"),
+        (lambda: SGD(lr=0.1, momentum=1.0), r"momentum must be in \[0, 1\), got 1.0"),
+        (lambda: Adam(betas=(0.9, 1.5)), r"betas\[1\] must be in \[0, 1\), got 1.5"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("opt", [Adam(), SGD(0.1)], ids=["Adam", "SGD"])
+def test_gradients_that_cannot_be_used_are_refused(opt):
+    with pytest.raises(ValueError, match=r"the gradient has shape \(2,\), theta has shape \(3,\)"):
+        opt.step(np.ones(3), np.ones(2))
+    with pytest.raises(FloatingPointError, match=r"not finite: g\[1\] = nan"):
+        opt.step(np.ones(3), np.array([1.0, np.nan, np.inf]))
+
+
+# ---- the loop
+
+START = np.array([1.0, -2.0, 3.0])
+
+
+def test_history_and_callback_pair_each_theta_with_its_own_loss():
+    seen = []
+    theta, history = fit(quadratic, START, SGD(0.1), 5, False, lambda *now: seen.append(now))
+    assert [step for step, _, _ in seen] == [0, 1, 2, 3, 4]
+    assert [loss for _, _, loss in seen] == history == [quadratic(theta)[0] for _, theta, _ in seen]
+    assert np.array_equal(seen[0][1], START) and quadratic(theta)[0] < history[-1]
+
+
+def test_no_steps_change_nothing():
+    theta, history = fit(quadratic, START, Adam(), 0, progress=False)
+    assert np.array_equal(theta, START) and history == []
+
+
+def test_the_progress_bar_shows_the_loss(capsys):
+    shown, _ = fit(quadratic, START, SGD(0.1), 4)
+    assert "4/4" in (err := capsys.readouterr().err) and "loss " in err
+    hidden, _ = fit(quadratic, START, SGD(0.1), 4, progress=False)
+    assert capsys.readouterr().err == "" and np.array_equal(shown, hidden)
+
+
+def test_the_progress_bar_is_closed_before_an_error_is_shown(capsys):
+    with pytest.raises(TrainingStopped) as caught:
+        fit(failing(2, RuntimeError()), START, SGD(0.1), 4)
+    assert caught.value.history and capsys.readouterr().err.endswith("\n")
+
+
+def test_without_progress_tqdm_is_not_needed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    fit(quadratic, START, SGD(0.1), 2, progress=False)
+
+
+def failing(step, error):
+    """The quadratic, which raises at one step."""
+    calls = iter(range(100))
+
+    def loss_and_grad(theta):
+        if next(calls) == step:
+            raise error
+        return quadratic(theta)
+
+    return loss_and_grad
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_ctrl_c_keeps_what_was_learned(progress):
+    with pytest.warns(UserWarning, match="stopped by Ctrl-C after 3 of 10 steps") as caught:
+        theta, history = fit(failing(3, KeyboardInterrupt()), START, SGD(0.1), 10, progress)
+    expected, expected_history = fit(quadratic, START, SGD(0.1), 3, progress=False)
+    assert np.array_equal(theta, expected) and history == expected_history
+    assert caught[0].filename == __file__
+
+
+def test_a_failing_step_says_where_and_keeps_the_last_good_theta():
+    cause = RuntimeError("step underflow at t = 0.3")
+    with pytest.raises(
+        TrainingStopped, match="step 3 of 10 failed with RuntimeError: step underflow at t = 0.3"
+    ) as caught:
+        fit(failing(3, cause), START, SGD(0.1), 10, progress=False)
+    stopped = caught.value
+    assert stopped.__cause__ is cause
+    two, history = fit(quadratic, START, SGD(0.1), 2, progress=False)
+    assert np.array_equal(stopped.theta, two)  # where the last finite loss was seen
+    assert stopped.history == [*history, quadratic(two)[0]]
+    assert f"from {stopped.history[0]:.6g} to {stopped.history[-1]:.6g}" in str(stopped)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ((np.nan, np.ones(3)), "FloatingPointError: the loss is nan"),
+        ((1.0, np.array([1.0, np.inf, 0.0])), r"FloatingPointError: the gradient is not finite: g\[1\] = inf"),
+        ((1.0, np.ones(2)), r"ValueError: the gradient has shape \(2,\)"),
+    ],
+)
+def test_a_loss_or_gradient_that_is_not_finite_stops_the_training(result, message):
+    with pytest.raises(TrainingStopped, match=f"step 0 of 5 failed with {message}.*no step was made") as caught:
+        fit(lambda theta: result, START, Adam(), 5, progress=False)
+    assert np.array_equal(caught.value.theta, START) and caught.value.history == []
+
+
+def test_training_with_momentum_can_go_on_where_it_stopped():
+    opt = Adam(0.1)
+    theta, first = fit(quadratic, START, opt, 10, progress=False)
+    resumed = Adam(0.1)
+    resumed.load(opt.state())
+    theta, second = fit(quadratic, theta, resumed, 10, progress=False)
+    expected, history = fit(quadratic, START, Adam(0.1), 20, progress=False)
+    assert np.array_equal(theta, expected) and first + second == history
