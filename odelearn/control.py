@@ -1,0 +1,230 @@
+"""Where the steps go: a number of equal ones, or as long as an error estimate allows.
+
+A control is what the user writes (frozen, reusable); its pace is the same thing at work in one solve.
+
+    pace.enter(t0, t1)               the next interval between observations begins
+    pace.propose(t, t_end) -> h, t_next
+    pace.judge(step) -> error, accepted
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import failures
+
+
+@dataclass(frozen=True)
+class FixedSteps:
+    """n equal steps in every interval [ts[i], ts[i+1]], or ceil(|ts[i+1] - ts[i]| / h) of them. Exactly one is given."""
+
+    n: int | None = None
+    h: float | None = None
+
+    def __post_init__(self):
+        if (self.n is None) == (self.h is None):
+            raise ValueError(
+                f"give either n (steps in each interval) or h (largest step), got n = {self.n}, h = {self.h}"
+            )
+        if self.n is not None and (int(self.n) != self.n or self.n < 1):
+            raise ValueError(f"n must be a whole number of steps, at least 1, got {self.n}")
+        if self.h is not None and not (self.h > 0 and math.isfinite(self.h)):
+            raise ValueError(f"h must be a positive length (the direction comes from ts), got {self.h}")
+
+    def count(self, dt):
+        if self.n is not None:
+            return int(self.n)
+        return max(1, math.ceil(abs(dt) / self.h * (1 - 1e-9)))  # 0.3 / 0.1 is three steps, whatever the round-off
+
+    def pace(self, *_):
+        return FixedPace(self)
+
+
+class FixedPace:
+    def __init__(self, control):
+        self.control = control
+        self.attempts = 0
+
+    def enter(self, t0, t1):
+        self.t0, self.k, self.n = t0, 0, self.control.count(t1 - t0)
+        self.h = (t1 - t0) / self.n
+
+    def propose(self, t, t_end):
+        self.k += 1
+        return self.h, t_end if self.k == self.n else self.t0 + self.k * self.h
+
+    def judge(self, step):
+        self.attempts += 1
+        if not is_finite(step.z_next):
+            raise failures.non_finite(step, self.attempts)
+        return math.nan, True
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedSteps:
+    """The steps of an earlier solve: fractions[i] = (s_1, ..., 1) are where they ended in interval i, from 0 to 1."""
+
+    fractions: tuple
+
+    def pace(self, *_):
+        return RecordedPace(self)
+
+
+class RecordedPace(FixedPace):
+    def __init__(self, control):
+        super().__init__(control)
+        self.intervals = iter(control.fractions)
+
+    def enter(self, t0, t1):
+        self.t0, self.span, self.ends = t0, t1 - t0, iter(next(self.intervals))
+        self.s = 0.0
+
+    def propose(self, t, t_end):
+        s_before, self.s = self.s, next(self.ends)
+        return (self.s - s_before) * self.span, t_end if self.s == 1 else self.t0 + self.s * self.span
+
+
+def rms(x):
+    """sqrt(mean |x|^2) over all components."""
+    return math.sqrt(np.vdot(x, x).real / x.size)
+
+
+@dataclass(frozen=True)
+class AdaptiveSteps:
+    """Steps as long as the embedded error estimate e allows: accepted when
+
+        norm(e / (atol + rtol max(|z|, |z_next|))) <= 1.
+
+    The next step is  safety error^(-1/q)  times as long, within [shrink, grow], where q - 1 is the order of the
+    embedded estimate. beta > 0 makes the controller PI instead of I: the factor becomes
+    safety error^(-1/q + 0.75 beta) previous_error^beta; beta = 0.04 calms the steps of DOPRI5.
+
+    rtol, atol          >= 0, numbers or arrays that broadcast with z
+    norm                function of the scaled error (shape of z) -> float
+    first               length of the first step; None: estimated from f
+    max_steps           attempts in the whole solve before it is given up
+    min_step, max_step  lengths that no step may leave
+
+    Hairer, Norsett, Wanner, Solving ODEs I, section II.4, eqs. (4.11), (4.13), (4.14); PI control: Hairer, Wanner,
+    Solving ODEs II, section IV.2. The factors are those of SciPy's RK45, so that the steps are the same.
+    """
+
+    rtol: float = 1e-6
+    atol: float = 1e-9
+    norm: callable = rms
+    first: float | None = None
+    max_steps: int = 100_000
+    min_step: float = 0.0
+    max_step: float = math.inf
+    beta: float = 0.0
+    safety: float = 0.9
+    shrink: float = 0.2
+    grow: float = 10.0
+
+    def __post_init__(self):
+        for name in ("rtol", "atol"):
+            value = np.asarray(getattr(self, name))
+            if not (np.isfinite(value).all() and (value >= 0).all()):
+                raise ValueError(f"{name} must be finite and not negative, got {value}")
+        if not np.all(np.asarray(self.rtol) + np.asarray(self.atol) > 0):
+            raise ValueError(f"rtol and atol must not both be zero, got rtol = {self.rtol}, atol = {self.atol}")
+        if self.first is not None and not (self.first > 0 and math.isfinite(self.first)):
+            raise ValueError(f"first must be a positive length (the direction comes from ts), got {self.first}")
+        if not 0 <= self.min_step <= self.max_step or self.max_step == 0:
+            raise ValueError(f"0 <= min_step <= max_step, got min_step = {self.min_step}, max_step = {self.max_step}")
+        if self.max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, got {self.max_steps}")
+
+    def pace(self, measure, z, k0, ts, theta, scheme, log):
+        h = self.first
+        if h is None:
+            h = initial_step(measure, z, k0, ts, theta, self, scheme.error_order)
+            log.evals += 1
+        return AdaptivePace(self, min(max(h, self.min_step), self.max_step), scheme.error_order)
+
+
+class AdaptivePace:
+    def __init__(self, control, h, error_order):
+        self.control, self.h = control, h  # h: the length that the controller wishes for
+        self.exponent = 1 / (error_order + 1)
+        self.attempts = 0
+        self.landing = False  # the step is cut short by an observation
+        self.just_rejected = False
+        self.previous = 1.0
+
+    def enter(self, t0, t1):
+        pass  # the wish lives on across observations
+
+    def propose(self, t, t_end):
+        c = self.control
+        if self.attempts == c.max_steps:
+            raise failures.too_many_steps(c.max_steps, t, t_end, self.h)
+        self.attempts += 1
+        h = max(self.h, 10 * math.ulp(t))
+        self.landing = h >= abs(t_end - t) * (1 - 1e-12)  # never beyond the observation, and no crumb left before it
+        t_next = t_end if self.landing else t + math.copysign(h, t_end - t)
+        return t_next - t, t_next
+
+    def judge(self, step):
+        error, length = self.error(step), abs(step.h)
+        if error <= 1:
+            wish = length * self.factor(error)
+            self.h = max(wish, self.h) if self.landing else wish  # landing is no reason to go slower afterwards
+            self.previous, self.just_rejected = max(error, 1e-4), False
+        else:
+            smallest = max(self.control.min_step, 10 * math.ulp(step.t))
+            if length <= smallest * (1 + 1e-9):
+                if error == math.inf:
+                    raise failures.non_finite(step, self.attempts)
+                raise failures.step_underflow(step, self.attempts, error, smallest)
+            self.h = length * max(self.control.shrink, self.control.safety * error**-self.exponent)
+            self.just_rejected = True
+        self.h = min(max(self.h, self.control.min_step), self.control.max_step)
+        return error, error <= 1
+
+    def factor(self, error):
+        """How much longer the step after an accepted one may be; not longer at all right after a rejection."""
+        c = self.control
+        most = 1.0 if self.just_rejected else c.grow
+        if error == 0:
+            return most
+        return min(most, c.safety * error ** (0.75 * c.beta - self.exponent) * self.previous**c.beta)
+
+    def error(self, step):
+        """norm(e / (atol + rtol max(|z|, |z_next|))); inf where anything is not finite.
+
+        DOP853 has two estimates, of order 5 and 3, and takes e5^2 / sqrt(e5^2 + 0.01 e3^2), of order 7.
+        Hairer, Norsett, Wanner, Solving ODEs I, section II.10, eq. (10.17).
+        """
+        norm, b_err3 = self.control.norm, step.scheme.tableau.b_err3
+        scale = self.control.atol + self.control.rtol * np.maximum(np.abs(step.z), np.abs(step.z_next))
+        error = norm(step.error / scale)
+        if b_err3 is not None and error > 0:
+            error3 = norm(step.combine(b_err3, step.k) / scale)
+            error *= error / math.hypot(error, 0.1 * error3)
+        return error if math.isfinite(error) and is_finite(step.z_next) else math.inf
+
+
+def initial_step(measure, z, k0, ts, theta, control, error_order):
+    """A first step length from the size of z, dz/dt and d^2z/dt^2: one explicit Euler step of 1 % of |z| / |dz/dt| tells
+    the curvature; the step then makes h^(p+1) max(|dz/dt|, |d^2z/dt^2|) = 0.01, with p the order of the error estimate.
+    Hairer, Norsett, Wanner, Solving ODEs I, section II.4, "Starting step size".
+    """
+    t0, span = float(ts[0]), float(ts[-1] - ts[0])
+    scale = control.atol + control.rtol * np.abs(z)
+    d0, d1 = control.norm(z / scale), control.norm(k0 / scale)
+    h0 = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
+    h0 = min(h0, abs(span), control.max_step)
+    h = math.copysign(h0, span)
+    k1 = np.empty_like(z)
+    measure(z + z.dtype.type(h) * k0, t0 + h, theta, k1)
+    d2 = control.norm((k1 - k0) / scale) / h0
+    d = max(d1, d2)
+    h1 = max(1e-6, h0 * 1e-3) if d <= 1e-15 else (0.01 / d) ** (1 / (error_order + 1))
+    return min(100 * h0, h1, abs(span)) if math.isfinite(h1) else h0
+
+
+def is_finite(z):
+    """All components finite: one dot product, and a closer look only where that overflows."""
+    return math.isfinite(abs(np.vdot(z, z))) or bool(np.isfinite(z).all())

@@ -1,0 +1,144 @@
+"""One explicit Runge-Kutta step, its interpolant, its pullback.
+
+With the points  Z_1 = z, Z_2, ..., Z_m  and the slopes  k_i = f(Z_i, t + c_i h, theta)  a step is
+
+    Z_i    = z + h sum_{j<i} A_ij k_j         i = 2 ... m
+    z_next = z + h sum_j     b_j  k_j
+
+so z_next is just one more combination of z and the slopes, the last row of one triangular array of weights.
+Each row is applied as one product  [1, h A_i1, h A_i2, ...] @ [z, k_1, k_2, ...].
+Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section II.1, eq. (1.8).
+"""
+
+import numpy as np
+
+
+class Scheme:
+    """A tableau made ready for steps: the weights of z and k_1 ... k_m in Z_1 ... Z_m and z_next.
+
+    A first-same-as-last tableau (its last stage is f(z_next), and measures only for the error estimate and for the
+    next step) has m = s - 1 slopes in the step itself; any other has m = s.
+    """
+
+    def __init__(self, tableau, dtype, estimate=True):
+        s = tableau.stages
+        self.tableau = tableau
+        self.m = s - 1 if tableau.fsal else s
+        self.nodes = [float(c) for c in tableau.c[: s if estimate else self.m]]  # without estimate: only what z_next needs
+        self.real = np.dtype(dtype).type(0).real.dtype
+        self.per_h = np.zeros((self.m + 1, self.m + 1), self.real)  # column 0 weighs z, column j weighs k_j
+        self.per_h[: s if tableau.fsal else -1, 1:] = tableau.A[:, : self.m]
+        if not tableau.fsal:
+            self.per_h[-1, 1:] = tableau.b
+        self.h = None
+
+    @property
+    def error_order(self):
+        """p where the error estimate is O(h^(p+1)): the embedded order; for Hairer's combined estimate, order - 1."""
+        tableau = self.tableau
+        return tableau.embedded_order if tableau.b_err3 is None else tableau.order - 1
+
+    def weights(self, h):
+        """(rows, columns) for steps of length h: row i gives Z_{i+1} (the last: z_next) from [z, k_1 ... k_i];
+        column j says what k_{j+1} adds to Z_{j+2} ... z_next. Kept until h changes."""
+        if h != self.h:
+            self.h = h
+            W = self.real.type(h) * self.per_h
+            W[:, 0] = 1
+            self._weights = [W[i, : i + 1] for i in range(self.m + 1)], [W[j + 1 :, j + 1] for j in range(self.m)]
+        return self._weights
+
+
+class Step:
+    """One accepted step from (t, z) to (t_next, z_next), with h = t_next - t signed.
+
+    k (s, *shape) the slopes; kept: what each stage's measurement kept (a pullback, say); error (*shape): the embedded
+    estimate h sum_i b_err_i k_i, or None. step(t) interpolates z inside the step.
+    """
+
+    __slots__ = ("t", "h", "t_next", "z", "z_next", "k", "kept", "scheme", "measure", "theta", "extra")
+
+    def __init__(self, t, h, t_next, z, z_next, k, kept, scheme, measure, theta):
+        self.t, self.h, self.t_next = t, h, t_next
+        self.z, self.z_next, self.k, self.kept = z, z_next, k, kept
+        self.scheme, self.measure, self.theta, self.extra = scheme, measure, theta, None
+
+    @property
+    def error(self):
+        b_err = self.scheme.tableau.b_err
+        return None if b_err is None else self.combine(b_err, self.k)
+
+    def combine(self, weights, k):
+        """h sum_i weights_i k_i, of the shape of z."""
+        weights = (self.h * weights).astype(self.scheme.real)
+        return weights.dot(k.reshape(len(k), -1)).reshape(self.z.shape)
+
+    def __call__(self, t):
+        """z(t + x h) = z + h sum_i b_i(x) k_i  with the tableau's polynomials b_i, for t in [t, t_next]."""
+        dense = self.scheme.tableau.dense
+        return self.z + self.combine(dense.weights((t - self.t) / self.h), self.dense_slopes(dense))
+
+    def dense_slopes(self, dense):
+        """The slopes that the interpolant weighs: those of the step, and its own extra ones, measured when first asked for."""
+        if self.extra is None:
+            s = len(self.k)
+            k = np.empty((s + len(dense.c), *self.z.shape), self.z.dtype)
+            k[:s] = self.k
+            for i, (A_i, c_i) in enumerate(zip(dense.A, dense.c, strict=True), start=s):
+                t_i = self.t_next if c_i == 1 else self.t + float(c_i) * self.h
+                self.measure(self.z + self.combine(A_i[:i], k[:i]), t_i, self.theta, k[i, ...])
+            self.extra = k
+        return self.extra
+
+
+def rk_step(measure, z, t, h, t_next, theta, scheme, first=None):
+    """The step of length h = t_next - t from (t, z).
+
+    measure(Z, t, theta, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of it.
+    first: (slope, kept) at (t, z), if it is known already.
+    """
+    rows, _ = scheme.weights(h)
+    s = len(scheme.nodes)
+    stages = np.empty((s + 1, z.size), z.dtype)  # z, k_1, ..., k_s: one contiguous array
+    stages[0] = z.reshape(-1)
+    k = stages[1:].reshape(s, *z.shape)
+    kept = [None] * s
+    Z = z
+    for i, c_i in enumerate(scheme.nodes):
+        if i > 0:
+            Z = rows[i].dot(stages[: i + 1]).reshape(z.shape)
+        if i == 0 and first is not None:
+            k[0], kept[0] = first
+        else:
+            kept[i] = measure(Z, t_next if c_i == 1 else t + c_i * h, theta, k[i, ...])
+    z_next = Z if scheme.m < s else rows[-1].dot(stages).reshape(z.shape)
+    return Step(t, h, t_next, z, z_next, k, kept, scheme, measure, theta)
+
+
+def rk_step_pullback(step, a_next):
+    """From a_next = dL/dz_next to (a_z, a_t, a_h, deferred): the chain rule through the step, last stage first.
+
+        a_k_j = h b_j a_next + h sum_{i>j} A_ij a_Z_i               only later points used k_j
+        a_Z_j, a_tau_j, a_theta_j = pullback_j(a_k_j)               tau_j = t + c_j h
+        a_z   = a_next + sum_j a_Z_j
+        a_t   = sum_j a_tau_j
+        a_h   = sum_j k_j . a_k_j / h + c_j a_tau_j                 each k_j enters multiplied by h
+
+    deferred: the a_theta_j, which are only to be summed. The step's kept values must be the pullbacks of its stages.
+    """
+    m, nodes, shape = step.scheme.m, step.scheme.nodes, step.z.shape
+    _, columns = step.scheme.weights(step.h)
+    a_Z = np.empty((m + 1, *shape), step.z.dtype)  # the last row: a_next
+    a_Z[m] = a_next
+    a_k = np.empty_like(a_Z[:m])
+    rows = a_Z.reshape(m + 1, -1)
+    a_t = a_h = 0.0
+    deferred = []
+    for j in reversed(range(m)):
+        a_k[j] = columns[j].dot(rows[j + 1 :]).reshape(shape)
+        a_Z[j], a_tau_j, a_theta_j = step.kept[j](a_k[j, ...])
+        a_t += a_tau_j
+        a_h += nodes[j] * a_tau_j
+        deferred.append(a_theta_j)
+    a_h += a_k.reshape(-1).dot(step.k[:m].reshape(-1)) / step.h
+    return np.add.reduce(a_Z), a_t, a_h, deferred

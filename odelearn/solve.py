@@ -1,0 +1,86 @@
+"""ODESolve: the state at the observation times, and all the way between them."""
+
+from bisect import bisect_right
+from collections import namedtuple
+
+import numpy as np
+
+from .control import RecordedSteps
+from .problem import initial_value_problem
+from .stepping import Log, Solver, dopri5, solution, values
+
+Stats = namedtuple("Stats", "evals accepted rejected attempts")
+
+
+class Trajectory:
+    """The solution of dz/dt = f(z, t, theta) from z(ts[0]) = z0.
+
+    ts (T,), zs (T, *shape)   the observation times and the states there
+    stats                     evals of f;  accepted + rejected = attempts
+    steps                     the accepted Steps
+    ledger                    every attempted step: t, h, error (accepted when <= 1; nan for fixed steps), accepted
+    traj(t)                   z at any t between ts[0] and ts[-1], of shape (*t.shape, *shape)
+    """
+
+    def __init__(self, zs, steps, log, f, ts, theta, solver):
+        self.ts, self.zs, self.ledger = ts, zs, log.ledger
+        self.intervals = [i for i, _ in steps]
+        self.steps = [step for _, step in steps]
+        self.stats = Stats(log.evals, log.accepted, log.rejected, log.accepted + log.rejected)
+        self.problem, self.solver = (f, ts, theta), solver
+
+    def __call__(self, t):
+        """z(t) from the step that covers t, by its tableau's interpolant: of order p - 1 at least for a method of order p.
+
+        Raises ValueError for a t outside the interval.
+        """
+        t = np.asarray(t, float)
+        low, high = min(self.ts[0], self.ts[-1]), max(self.ts[0], self.ts[-1])
+        outside = t[~((low <= t) & (t <= high))]
+        if outside.size:
+            raise ValueError(f"t = {outside.flat[0]:g} is outside the solved interval [{low:g}, {high:g}]; solve further")
+        z = np.empty((*t.shape, *self.zs.shape[1:]), self.zs.dtype)
+        for where, t_i in np.ndenumerate(t):
+            z[where] = self.step_at(t_i)(t_i) if self.steps else self.zs[0]
+        return z
+
+    def step_at(self, t):
+        """The step that covers t: binary search, in the direction of time."""
+        direction = np.sign(self.ts[-1] - self.ts[0])
+        i = bisect_right(self.steps, direction * t, key=lambda step: direction * step.t)
+        return self.steps[max(i - 1, 0)]
+
+    def replay(self, z0, theta, ts=None):
+        """The Trajectory from another z0, theta and ts on the same mesh, without step-size control.
+
+        The accepted steps are repeated as fractions of each interval [ts[i], ts[i+1]]. Discrete differentiates exactly
+        this map; the adaptive solve itself also moves its mesh, in jumps that finite differences mistake for slopes.
+        Raises ValueError if the number of observation times differs.
+        """
+        f, own_ts, _ = self.problem
+        ts = own_ts if ts is None else np.asarray(ts, float)
+        if ts.shape != own_ts.shape:
+            raise ValueError(f"ts must have as many times as the solve to replay, {len(own_ts)}, got shape {ts.shape}")
+        ends = [[] for _ in own_ts[1:]]
+        for i, step in zip(self.intervals, self.steps, strict=True):
+            t0, t1 = own_ts[i], own_ts[i + 1]
+            ends[i].append(1.0 if step.t_next == t1 else float((step.t_next - t0) / (t1 - t0)))
+        return odesolve(z0, f, ts, theta, Solver(self.solver.tableau, RecordedSteps(tuple(map(tuple, ends)))))
+
+
+def odesolve(z0, f, ts, theta=None, solver=dopri5()):  # noqa: B008, a Solver is frozen
+    """z(t_i) = z0 + int_{t_0}^{t_i} f(z, t, theta) dt  at every t_i of ts: ODESolve(z0, f, ts, theta) of eq. (3).
+
+    z0     any shape; leading axes are a batch
+    f      f(z, t, theta) -> dz/dt of the shape of z
+    ts     (T,) strictly increasing or strictly decreasing; ts[0] belongs to z0
+    theta  (P,), or None for no parameters
+    solver a Solver: where the steps go, and by which tableau
+
+    Returns a Trajectory with zs (T, *z0.shape), zs[0] = z0. Raises ValueError or TypeError for bad arguments before
+    the first step, SolverError when the solve cannot go on.
+    """
+    z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
+    log, steps = Log(ledger=[]), []
+    zs = solution(values(f), z0, ts, theta, solver, log, steps)
+    return Trajectory(zs, steps, log, f, ts, theta, solver)

@@ -1,0 +1,137 @@
+"""One engine for fixed and adaptive steps: a stream of accepted Runge-Kutta steps, backwards as well as forwards."""
+
+from collections import namedtuple
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import failures
+from .control import AdaptiveSteps, FixedSteps, is_finite
+from .problem import conform
+from .rk import Scheme, rk_step
+from .tableau import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TSIT5, ButcherTableau
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A Butcher tableau and a rule for where its steps go. An adaptive rule needs a tableau with an error estimate."""
+
+    tableau: ButcherTableau = DOPRI5
+    control: FixedSteps | AdaptiveSteps = AdaptiveSteps()
+
+    def __post_init__(self):
+        if isinstance(self.control, AdaptiveSteps) and self.tableau.b_err is None:
+            raise ValueError(
+                f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
+            )
+
+
+# fmt: off
+def euler(n=None, h=None):     return Solver(EULER, FixedSteps(n, h))
+def midpoint(n=None, h=None):  return Solver(MIDPOINT, FixedSteps(n, h))
+def heun(n=None, h=None):      return Solver(HEUN, FixedSteps(n, h))
+def ralston(n=None, h=None):   return Solver(RALSTON, FixedSteps(n, h))
+def rk4(n=None, h=None):       return Solver(RK4, FixedSteps(n, h))
+def rk38(n=None, h=None):      return Solver(RK38, FixedSteps(n, h))
+
+def bosh3(rtol=1e-6, atol=1e-9, **control):   return Solver(BOSH3, AdaptiveSteps(rtol, atol, **control))
+def dopri5(rtol=1e-6, atol=1e-9, **control):  return Solver(DOPRI5, AdaptiveSteps(rtol, atol, **control))
+def tsit5(rtol=1e-6, atol=1e-9, **control):   return Solver(TSIT5, AdaptiveSteps(rtol, atol, **control))
+def dop853(rtol=1e-6, atol=1e-9, **control):  return Solver(DOP853, AdaptiveSteps(rtol, atol, **control))
+# fmt: on
+
+
+Attempt = namedtuple("Attempt", "t h error accepted")  # error: the scaled norm, accepted when <= 1 (nan: not estimated)
+
+
+class Log:
+    """What a solve did: how often f was evaluated, how often the step was right, and, if wanted, every attempt."""
+
+    def __init__(self, ledger=None):
+        self.evals = self.accepted = self.rejected = 0
+        self.ledger = ledger
+
+    def note(self, step, evals, error, accepted):
+        self.evals += evals
+        self.accepted += accepted
+        self.rejected += not accepted
+        if self.ledger is not None:
+            self.ledger.append(Attempt(step.t, step.h, error, accepted))
+
+
+def values(f):
+    """Measure a stage by f alone: nothing is kept."""
+
+    def measure(Z, t, theta, k):
+        dz = f(Z, t, theta)
+        k[...] = dz if is_like(dz, k) else conform(dz, k)
+
+    return measure
+
+
+def pullbacks(f):
+    """Measure a stage by f.vjp, and keep the pullback (which may defer a_theta: see Dynamics.collect)."""
+
+    def measure(Z, t, theta, k):
+        dz, pullback = f.vjp_deferred(Z, t, theta)
+        k[...] = dz if is_like(dz, k) else conform(dz, k)
+        return pullback
+
+    return measure
+
+
+def is_like(dz, k):
+    return type(dz) is np.ndarray and dz.shape == k.shape and dz.dtype == k.dtype
+
+
+def accepted_steps(measure, z0, ts, theta, solver, log, land=None):
+    """The stream of (i, step): the accepted steps from ts[0] to ts[-1], each within [ts[i], ts[i+1]].
+
+    Every ts[i] is the end of a step. A first-same-as-last tableau hands its last slope on to the next step; a rejected
+    step hands its first slope to the next attempt. land(i, step), if given, is the state to go on with after a step
+    instead of step.z_next: where the adjoint jumps.
+    """
+    if len(ts) < 2:
+        return
+    scheme = Scheme(solver.tableau, z0.dtype)
+    z, first = z0, first_slope(measure, z0, float(ts[0]), theta, log)
+    pace = solver.control.pace(measure, z0, first[0], ts, theta, scheme, log)
+    for i in range(len(ts) - 1):
+        t, t_end = float(ts[i]), float(ts[i + 1])
+        pace.enter(t, t_end)
+        while t != t_end:
+            h, t_next = pace.propose(t, t_end)
+            step = rk_step(measure, z, t, h, t_next, theta, scheme, first)
+            error, accepted = pace.judge(step)
+            log.note(step, len(step.k) - (first is not None), error, accepted)
+            if accepted:
+                z, t = step.z_next if land is None else land(i, step), t_next
+                first = (step.k[-1], step.kept[-1]) if solver.tableau.fsal and z is step.z_next else None
+                yield i, step
+            else:
+                first = step.k[0], step.kept[0]
+
+
+def first_slope(measure, z0, t0, theta, log):
+    """(slope, kept) at the start, with the questions that are asked once: is it finite, and did f leave z0 alone?"""
+    k0, before = np.empty_like(z0), z0.copy()
+    kept = measure(z0, t0, theta, k0)
+    log.evals += 1
+    if not np.array_equal(z0, before):
+        raise ValueError("f changed its argument z in place (z += ..., z[i] = ...); compute dz/dt in a new array")
+    if not is_finite(k0):
+        raise failures.non_finite_start(k0, t0)
+    return k0, kept
+
+
+def solution(measure, z0, ts, theta, solver, log, steps=None):
+    """zs (T, *shape), the states at ts. Accepted steps are appended to `steps` as (i, step), or else forgotten."""
+    zs = np.empty((len(ts), *z0.shape), z0.dtype)
+    zs[0] = z0
+    with np.errstate(all="ignore"):  # a non-finite value is reported by the engine, which has more to say
+        for i, step in accepted_steps(measure, z0, ts, theta, solver, log):
+            if step.t_next == ts[i + 1]:
+                zs[i + 1] = step.z_next
+            if steps is not None:
+                steps.append((i, step))
+    return zs
