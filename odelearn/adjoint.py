@@ -1,0 +1,208 @@
+"""Appendix B of Chen et al. (2018), line by line: the adjoint of an ODE, and Algorithm 2 built from it.
+
+One function for each displayed equation, in the paper's order and letters; the number at a line's end is the paper's
+(arXiv 1806.07366). Vectors are rows, as in Appendix B: a df/dz is the cotangent a pulled back through f, so each
+`a df/d.` below is one call of a pullback. notebooks/paper_map.md lists equation, function and test.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .discrete import Discrete
+from .dynamics import as_dynamics
+from .failures import SolverError
+from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of
+from .problem import initial_value_problem
+from .solve import odesolve
+from .stepping import Log, Solver, accepted_steps, dopri5, solution, values
+
+ACCURATE = dopri5(rtol=1e-12, atol=1e-14)  # "the exact flow", wherever the proof speaks of it
+
+# B.1, the proof of (35): what a layer does to dL/dh, in the limit of a layer that lasts no time
+
+
+def adjoint(dL_dzN, f, z, t, tN, theta):
+    """a(t) = dL/dz(t), for a loss that looks at z(t_N): the chain rule through the exact flow from t to t_N."""
+    _, pullback = Discrete().vjp(z, f, (t, tN), theta, ACCURATE)
+    return pullback(np.stack([np.zeros_like(dL_dzN), dL_dzN])).z0  # (34)
+
+
+def through_layer(dL_dh_next, layer, h):
+    """dL/dh_t = dL/dh_{t+1} dh_{t+1}/dh_t: layer(h) -> (h_next, pullback)."""
+    _, pullback = layer(h)
+    return pullback(dL_dh_next)  # (36)
+
+
+def T(eps, f, z, t, theta):
+    """T_eps(z(t), t) = z(t) + int_t^{t+eps} f(z, t, theta) dt = z(t + eps): the flow as a layer that lasts eps."""
+    return odesolve(z, f, (t, t + eps), theta, ACCURATE).zs[-1]  # (37)
+
+
+def a_before(a_after, eps, f, z, t, theta):
+    """a(t) = a(t + eps) dT_eps(z(t), t)/dz(t), with a_after = a(t + eps): the chain rule (36) for the layer T_eps."""
+    return adjoint(a_after, f, z, t, t + eps, theta)  # (38)
+
+
+def quotient(a_after, a_now, eps):
+    """(a(t + eps) - a(t)) / eps, whose limit as eps -> 0+ is da/dt."""
+    return (a_after - a_now) / eps  # (39)
+
+
+def quotient_through_layer(a_after, eps, f, z, t, theta):
+    """(a(t + eps) - a(t + eps) dT_eps/dz) / eps: (39) with (38) put in."""
+    return quotient(a_after, a_before(a_after, eps, f, z, t, theta), eps)  # (40)
+
+
+def T_taylor(eps, f, z, t, theta):
+    """z + eps f(z, t, theta), which is T_eps(z, t) up to O(eps^2)."""
+    return z + eps * f(z, t, theta)  # (41)
+
+
+def a_before_taylor(a_after, eps, f, z, t, theta):
+    """a(t + eps) (I + eps df/dz), which is a(t + eps) dT_eps/dz up to O(eps^2)."""
+    return a_after + eps * a_df_dz(a_after, f, z, t, theta)  # (42)
+
+
+def quotient_taylor(a_after, eps, f, z, t, theta):
+    """(a(t + eps) - a(t + eps)(I + eps df/dz)) / eps, which is (40) up to O(eps)."""
+    return quotient(a_after, a_before_taylor(a_after, eps, f, z, t, theta), eps)  # (43)
+
+
+def quotient_reduced(a_after, f, z, t, theta):
+    """-a(t + eps) df/dz: what is left of (43) when I cancels and eps divides out."""
+    return -a_df_dz(a_after, f, z, t, theta)  # (44)
+
+
+def da_dt(a, f, z, t, theta):
+    """da/dt = -a(t) df(z(t), t, theta)/dz(t): the limit eps -> 0 of (44)."""
+    return -a_df_dz(a, f, z, t, theta)  # (35), (45)
+
+
+def a_df_dz(a, f, z, t, theta):
+    """a df/dz: one vector-Jacobian product."""
+    _, pullback = as_dynamics(f).vjp(z, t, theta)
+    return pullback(a)[0]
+
+
+def a_at_start(a_N, z_N, f, ts, theta, solver=ACCURATE):
+    """a(t_0) = a(t_N) - int_{t_N}^{t_0} a df/dz dt, along z(t) rebuilt from z(t_N), for ts = (t_0, t_N)."""
+    s = np.stack([z_N, a_N])
+    return solution(augmented(as_dynamics(f)), s, ts[::-1], theta, solver, Log())[-1, 1]  # (46)
+
+
+# B.2: the same for theta and t, by making them states
+
+
+def f_aug(z, theta, t, f):
+    """d/dt [z, theta, t] = [f(z, t, theta), 0, 1]: parameters do not move, and time runs at speed 1."""
+    return f(z, t, theta), np.zeros_like(theta), 1.0  # (47), (48)
+
+
+def df_aug(z, theta, t, f):
+    """df_aug/d[z, theta, t] = [[df/dz, df/dtheta, df/dt], [0, 0, 0], [0, 0, 0]], one row (D + P + 1) a component."""
+    _, pullback = as_dynamics(f).vjp(z, t, theta)
+    rows = []
+    for e_i in np.eye(z.size):
+        df_dz, df_dt, df_dtheta = pullback(e_i.reshape(z.shape))
+        rows.append(np.concatenate([np.ravel(df_dz), df_dtheta, [df_dt]]))
+    return np.vstack([rows, np.zeros((theta.size + 1, z.size + theta.size + 1))])  # (49)
+
+
+def da_aug_dt(a, z, theta, t, f):
+    """d/dt [a, a_theta, a_t] = -[a, a_theta, a_t] df_aug = -[a df/dz, a df/dtheta, a df/dt]: a_theta and a_t meet zeros."""
+    _, pullback = as_dynamics(f).vjp(z, t, theta)
+    a_df_dz, a_df_dt, a_df_dtheta = pullback(a)
+    return -a_df_dz, -a_df_dtheta, -a_df_dt  # (50)
+
+
+def augmented(f):
+    """The right-hand side of Algorithm 2 on s = [z, a], shape (2, *shape): ds/dt = [f, -a df/dz].
+
+    Each measurement keeps f, a df/dt and a df/dtheta, the integrands of (51) and (52). Nothing depends on a_theta and
+    a_t, so they need not be states: the step sums them with the same weights h b_i that it would give them as states.
+    """
+
+    def measure(s, t, theta, k):
+        z, a = s
+        dz, pullback = f.vjp_deferred(z, t, theta)
+        a_df_dz, a_df_dt, a_df_dtheta = pullback(a)
+        k[0] = dz
+        np.negative(a_df_dz, out=k[1, ...])  # (35)
+        return dz, a_df_dt, a_df_dtheta
+
+    return measure
+
+
+@dataclass(frozen=True)
+class Backsolve:
+    """The paper's adjoint, Algorithm 2: solve z, a, a_theta, a_t back from t_N to t_0, one interval after the other.
+
+    Nothing is kept from the forward solve but zs. The result is the gradient of the exact flow, to the accuracy of the
+    solver, and only if z can be rebuilt backwards: a field that contracts forwards amplifies errors backwards.
+
+    solver  for the backward solve; None: the forward solver
+    reset   start each interval from the stored zs[i] instead of the rebuilt z(t_i)
+    """
+
+    solver: Solver | None = None
+    reset: bool = True
+
+    def vjp(self, z0, f, ts, theta, solver):
+        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
+        zs = solution(values(f), z0, ts, theta, solver, Log())
+
+        def pullback(a_zs):
+            a_zs, drift = cotangent_of(a_zs, zs), 0.0
+
+            def arrive(i, s):
+                nonlocal drift
+                z, a = s
+                drift = max(drift, float(np.abs(z - zs[i]).max()))
+                return np.stack([zs[i] if self.reset else z, a + a_zs[i]])  # the loss sees z(t_i) directly: a jumps
+
+            s = np.stack([zs[-1], a_zs[-1]])  # (34) at t_N
+            s, g = run_back(augmented(f), s, arrive, f, ts, theta, a_zs, self.solver or solver, zs.nbytes)
+            g.z0, g.drift = s[1], drift
+            return g
+
+        return zs, pullback
+
+
+def run_back(measure, s, arrive, f, ts, theta, a_zs, solver, held):
+    """Solve s back from t_N to t_0, and sum (51) and (52) on the way: the s that arrives, and Gradients but for z0.
+
+    measure keeps (f, a df/dt, a df/dtheta); arrive(i, s) is the state to go on with from t_i: s with a's jump.
+    With H = a.f,  dH/dt = a df/dt  along the solution, so a_t = -H throughout: a_t starts at -dL/dt_N and ends at dL/dt_0.
+    """
+    N, log = len(ts) - 1, Log(ledger=[])
+    a_ts, a_t, a_theta = np.zeros(N + 1, np.result_type(a_zs, float)), 0.0, ThetaSum(f, theta, a_zs.dtype)
+
+    def land(j, step):  # the engine counts intervals from the end: its ts[j] is t_{N-j}
+        nonlocal s
+        if step.t_next == ts[N - j - 1]:
+            s = arrive(N - j - 1, step.z_next)
+            return s
+        return step.z_next
+
+    try:
+        with np.errstate(all="ignore"):
+            for j, step in accepted_steps(measure, s, ts[::-1], theta, solver, log, land):
+                i = N - j
+                if step.t == ts[i]:
+                    dL_dti = np.sum(a_zs[i] * step.kept[0][0])  # (52): a f at t_i
+                    a_ts[i] += dL_dti
+                    a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
+                for h_b, (_, a_df_dt, a_df_dtheta) in zip(step.h * solver.tableau.b, step.kept, strict=True):
+                    a_t -= h_b * a_df_dt  # (52): int a df/dt dt
+                    a_theta.add(a_df_dtheta, -h_b)  # (51)
+    except SolverError as error:
+        error.add_note(
+            "This was the backward solve of an adjoint method. If the forward solve went well, z may not be rebuilt "
+            "backwards where f contracts forwards; Discrete() and Checkpointed() need no backward solve"
+        )
+        raise
+    a_ts[0] += a_t
+    stats = BackwardStats(log.evals, log.evals, held, log.ledger)
+    return s, Gradients(None, a_ts, a_theta.result(), stats)

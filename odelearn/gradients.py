@@ -1,0 +1,92 @@
+"""What every gradient method returns, and what they have in common."""
+
+from collections import namedtuple
+
+import numpy as np
+
+BackwardStats = namedtuple("BackwardStats", "evals pullbacks bytes ledger", defaults=([],))
+BackwardStats.__doc__ = """Of the backward pass: evals and pullbacks of f, bytes of arrays held between the passes, and, if it was a
+solve of its own, the ledger of its attempted steps."""
+
+
+class Gradients:
+    """dL/dz0 (*z0.shape), dL/dts (T,) and dL/dtheta (P,): what the pullback of a solve returns.
+
+    stats: a BackwardStats. drift, from Backsolve: the largest |z(t_i) rebuilt - zs[i]|, otherwise None.
+    """
+
+    def __init__(self, z0, ts, theta, stats, drift=None):
+        self.z0, self.ts, self.theta, self.stats, self.drift = z0, ts, theta, stats, drift
+
+    def __repr__(self):
+        return (
+            f"Gradients(z0={self.z0!r}, ts={self.ts!r}, theta={self.theta!r}, stats={self.stats}, drift={self.drift})"
+        )
+
+
+def cotangent_of(a_zs, zs):
+    """a_zs = dL/dzs as an array like zs. Raises ValueError for another shape, TypeError if it is complex and zs is not."""
+    a_zs = np.asarray(a_zs)
+    if a_zs.shape != zs.shape:
+        raise ValueError(f"a_zs = dL/dzs must have the shape of zs, {zs.shape}, got {a_zs.shape}")
+    if a_zs.dtype.kind == "c" and zs.dtype.kind != "c":
+        raise TypeError(f"a_zs is complex but zs is {zs.dtype}; the gradient of a real loss is real")
+    return a_zs.astype(zs.dtype, copy=False)
+
+
+class ThetaSum:
+    """dL/dtheta = sum_i weight_i a_i df/dtheta(Z_i, t_i, theta)  over many stages i, (P,); (0,) for theta = None.
+
+    Stages are collected in blocks: one large product instead of many small ones, and still bounded memory.
+    """
+
+    block = 16
+
+    def __init__(self, f, theta, dtype):
+        self.f, self.theta = f, theta
+        self.deferred, self.weights = [], []
+        self.total = np.zeros(0 if theta is None else theta.shape, dtype)
+
+    def add(self, deferred, weight=1.0):
+        if self.theta is not None:
+            self.deferred.append(deferred)
+            self.weights.append(weight)
+            if len(self.weights) == self.block:
+                self.flush()
+
+    def flush(self):
+        if self.weights:
+            a_theta = self.f.collect(self.deferred, np.array(self.weights, self.total.real.dtype))
+            if a_theta.shape != self.theta.shape:
+                raise ValueError(
+                    f"the pullback of f gave a_theta of shape {a_theta.shape}, theta has {self.theta.shape}"
+                )
+            self.total = self.total + a_theta
+            self.deferred, self.weights = [], []
+
+    def result(self):
+        self.flush()
+        return self.total
+
+
+def held_by(step, theta):
+    """Bytes of the arrays that a step with its pullbacks holds on to, found by looking into what they close over."""
+    arrays, seen, todo = {}, set(), [step.z, step.k, *step.kept[: step.scheme.m]]
+    while todo:
+        x = todo.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if isinstance(x, np.ndarray):
+            arrays[id(owner(x))] = owner(x).nbytes
+        elif isinstance(x, list | tuple):
+            todo += x
+        elif hasattr(x, "__closure__"):
+            todo += [cell.cell_contents for cell in x.__closure__ or ()]
+    arrays.pop(id(owner(theta)), None)
+    return sum(arrays.values())
+
+
+def owner(x):
+    """The array whose memory x looks at."""
+    return x if getattr(x, "base", None) is None else x.base
