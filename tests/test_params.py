@@ -24,6 +24,7 @@ def test_unravel_undoes_ravel():
     theta, unravel = ravel(TREE)
     np.testing.assert_array_equal(theta, np.arange(9.0))
     assert_same_tree(unravel(theta), TREE)
+    assert [type(branch) for branch in unravel(theta)["deep"]] == [np.ndarray, tuple]
 
 
 def test_ravel_undoes_unravel():

@@ -1,0 +1,663 @@
+"""The measuring instruments are measured themselves: each against a derivative known in closed form."""
+
+import math
+
+import numpy as np
+import pytest
+
+from odelearn.differences import extrapolated
+from odelearn.params import leaves, tree_map
+from odelearn.verify import (
+    Report,
+    check_gradient,
+    complex_step,
+    dot_product_test,
+    finite_difference,
+    observed_order,
+    taylor_slope,
+)
+
+EPS = np.finfo(float).eps
+
+
+def f(x):
+    return np.sin(x) * np.exp(x)
+
+
+def df(x):
+    return (np.sin(x) + np.cos(x)) * np.exp(x)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+# ---- differences
+
+
+@pytest.mark.parametrize("scheme, order", [("forward", 1), ("backward", 1), ("central", 2)])
+def test_the_error_of_differences_is_a_u(scheme, order):
+    """Truncation falls like h^order on the right of the U; on its left round-off rises like eps / h."""
+    error = lambda h: abs(finite_difference(f, 0.7, scheme, h) - df(0.7))
+    h = 2.0 ** -np.arange(3, 9)
+    assert observed_order([error(h_i) for h_i in h]) == pytest.approx(order, abs=0.1)
+    tiny = 10.0 ** -np.arange(9, 14)
+    noise = np.array([np.mean([error(h_i * (1 + 0.1 * j)) for j in range(20)]) for h_i in tiny])
+    assert observed_order(noise, ratio=10) == pytest.approx(-1, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    "scheme, power", [("forward", 1 / 2), ("backward", 1 / 2), ("central", 2 / 3), ("richardson", 0.8)]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_default_step_stands_at_the_bottom_of_the_u(scheme, power, dtype, rng):
+    """At the best h both errors are of size eps^(1/2), for central differences eps^(2/3); extrapolation leaves less."""
+    x = rng.uniform(-1, 1, 20).astype(dtype)
+    error = np.abs(np.diagonal(finite_difference(f, x, scheme)) - df(x.astype(float)))
+    assert error.max() < 10 * float(np.finfo(dtype).eps) ** power
+
+
+def test_the_step_follows_the_size_of_x():
+    """At x = 1e8 a step of 6e-6 would be lost in the spacing of the floats, 1.5e-8; 1 / x comes out anyway."""
+    x = np.array([1e8, 1.5])
+    np.testing.assert_allclose(np.diagonal(finite_difference(np.log, x)), 1 / x, rtol=1e-8)
+    np.testing.assert_allclose(np.diagonal(finite_difference(np.log, x, "richardson")), 1 / x, rtol=1e-9)
+
+
+def test_richardson_needs_no_step_to_be_chosen(rng):
+    """13 digits, where the best central difference has 10; and a fun that is fast, slow, or undefined on one side."""
+    x = rng.uniform(-1, 1, 20)
+    np.testing.assert_allclose(np.diagonal(finite_difference(f, x, "richardson")), df(x), atol=1e-11)
+    for omega in (1e-3, 1.0, 50.0):
+        slope = finite_difference(lambda x, w=omega: np.sin(w * x), 0.7, "richardson")
+        assert slope == pytest.approx(omega * math.cos(omega * 0.7), rel=1e-9)
+    assert finite_difference(np.log, 0.01, "richardson") == pytest.approx(100, rel=1e-9)  # x - 0.1 has no logarithm
+
+
+def test_richardson_knows_its_error(rng):
+    """The estimate covers the error, ten times over at most it is too small, even where two entries agree by chance."""
+    for _ in range(200):
+        x, c, omega = np.float64(rng.standard_normal()), 10.0 ** rng.uniform(-3, 6), 10.0 ** rng.uniform(-2, 2)
+        slope, error = extrapolated(lambda x: c + np.sin(omega * x), x)  # noqa: B023
+        assert abs(slope - omega * np.cos(omega * x)) < 10 * error
+
+
+def test_derivatives_have_the_shape_of_fun_and_then_of_x(rng):
+    W, x = rng.standard_normal((3, 4)), rng.standard_normal((2, 3))
+    exact = np.einsum("ij,kl->iljk", np.eye(2), W)  # d(x W)_il / dx_jk
+    for derivative in (finite_difference(lambda x: x @ W, x), complex_step(lambda x: x @ W, x)):
+        assert derivative.shape == (2, 4, 2, 3)
+        np.testing.assert_allclose(derivative, exact, atol=1e-9)
+    for number in (2, 2.0, np.array(2.0), np.float32(2)):
+        assert finite_difference(lambda x: x**3, number, "richardson") == pytest.approx(12, rel=1e-4)
+        assert complex_step(lambda x: x**3, number) == pytest.approx(12, rel=1e-6)
+        assert complex_step(lambda x: [x, x**2], number).tolist() == pytest.approx([1, 4])
+
+
+def test_differences_leave_x_alone(rng):
+    x = rng.standard_normal(3)
+    before = x.copy()
+    finite_difference(f, x), complex_step(f, x), taylor_slope(lambda x: np.sum(f(x)), x, df, rng)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_an_unknown_scheme_is_refused():
+    with pytest.raises(ValueError, match="forward, backward, central, richardson, got 'centred'"):
+        finite_difference(f, 1.0, "centred")
+
+
+def test_x_must_be_real():
+    for derivative in (finite_difference, complex_step):
+        with pytest.raises(TypeError, match="x must be real numbers, got complex128"):
+            derivative(f, 1j)
+
+
+# ---- the complex step
+
+
+def test_the_complex_step_is_exact_to_round_off(rng):
+    x = rng.uniform(-1, 1, 50)
+    np.testing.assert_allclose(np.diagonal(complex_step(f, x)), df(x), rtol=4 * EPS, atol=4 * EPS)
+    np.testing.assert_allclose(np.diagonal(complex_step(np.tanh, x)), 1 - np.tanh(x) ** 2, rtol=8 * EPS)
+
+
+def test_the_complex_step_keeps_single_precision():
+    assert complex_step(lambda z: z * z * z, np.float32(2)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: abs(x) ** 2,
+        lambda x: np.real(x),
+        lambda x: math.sin(x),
+        lambda x: np.linalg.norm(x),
+        lambda x: np.array([x, 1.0]).astype(float),
+        lambda x: float(x > 0),
+    ],
+)
+def test_a_fun_that_drops_the_imaginary_part_is_told_so(fun):
+    with pytest.raises(
+        TypeError, match="(does not take complex numbers|drops the imaginary part).*analytic fun: write x"
+    ):
+        complex_step(fun, 0.7)
+
+
+def test_a_lost_imaginary_part_is_noticed_on_the_way():
+    """NumPy only warns when a complex number goes into a real array; the result may be complex all the same."""
+
+    def fun(x):
+        buffer = np.zeros(1)
+        buffer[0] = x
+        return buffer[0] + x * x
+
+    with pytest.raises(TypeError, match="discards the imaginary part"):
+        complex_step(fun, 0.7)
+
+
+# ---- Taylor slope, dot product, order
+
+
+def g_of_quartic(x):
+    return 4 * x**3
+
+
+def test_taylor_slope_is_2_for_the_gradient_and_1_for_anything_else(rng):
+    x = rng.standard_normal(5)
+    quartic = lambda x: np.sum(x**4)
+    assert taylor_slope(quartic, x, g_of_quartic(x), rng) == pytest.approx(2, abs=0.01)
+    assert taylor_slope(quartic, x, g_of_quartic, rng) == pytest.approx(2, abs=0.01)
+    assert taylor_slope(quartic, x, -g_of_quartic(x), rng) == pytest.approx(1, abs=0.01)
+    assert taylor_slope(quartic, x, g_of_quartic(x) + [0, 0, 0, 0, 1], rng) == pytest.approx(1, abs=0.05)
+    assert taylor_slope(lambda x: x**3, 0.0, 0.0, rng) == pytest.approx(3, abs=0.01)  # no curvature at 0
+    assert taylor_slope(lambda x: -np.log(x), 0.03, -1 / 0.03, rng) == pytest.approx(2, abs=0.1)  # undefined at x - 0.1
+    assert taylor_slope(lambda x: np.sin(30 * x), 0.3, 30 * math.cos(9), rng) == pytest.approx(
+        2, abs=0.01
+    )  # h < 1 / 30
+    assert taylor_slope(lambda x: (1e-6 * x) ** 4, 3e6, 4e-6 * 27, rng) == pytest.approx(2, abs=0.01)  # h ~ 1e6
+    assert taylor_slope(quartic, x.astype(np.float32), g_of_quartic, rng) == pytest.approx(2, abs=0.2)
+
+
+def test_taylor_slope_where_there_is_none(rng):
+    """Of an affine fun nothing remains but round-off: inf. With the wrong gradient the slope is 1 as ever."""
+    w, x = rng.standard_normal(5), rng.standard_normal(5)
+    for _ in range(20):
+        assert taylor_slope(lambda x: w @ x + 3, x, w, rng) == math.inf
+    assert taylor_slope(lambda x: w @ x + 3, x, 2 * w, rng) == pytest.approx(1, abs=1e-6)
+    assert math.isnan(taylor_slope(lambda x: w @ x + 3, x, w * math.nan, rng))
+    with pytest.raises(ValueError, match="fun must return one number"):
+        taylor_slope(f, x, df(x), rng)
+
+
+def test_dot_product_test_of_a_linear_map(rng):
+    """Round-off for the transpose, and for nothing else; analytic or not, pullback a tuple or not."""
+    A, x = rng.standard_normal((4, 3)), rng.standard_normal(3)
+    assert dot_product_test(lambda x: A @ x, lambda a: A.T @ a, x, rng) < 100 * EPS
+    assert dot_product_test(lambda x: A @ x, lambda a: (A.T @ a, "more"), x, rng) < 100 * EPS
+    assert dot_product_test(lambda x: np.real(A @ x), lambda a: A.T @ a, x, rng) < 1e-10
+    assert dot_product_test(lambda x: 0 * x, lambda a: 0 * a, x, rng) == 0
+    B = rng.standard_normal((3, 3))
+    assert dot_product_test(lambda x: B @ x, lambda a: B @ a, x, rng) > 0.01
+
+
+def test_dot_product_test_of_a_nonlinear_map(rng):
+    """A layer tanh(x W), its pullback, and three slips in that."""
+    W, x = rng.standard_normal((3, 3)), rng.standard_normal((5, 3))
+    layer = lambda x: np.tanh(x @ W)
+    slope = 1 - layer(x) ** 2
+    assert dot_product_test(layer, lambda a: (a * slope) @ W.T, x, rng) < 100 * EPS
+    assert dot_product_test(layer, lambda a: (a * slope) @ W, x, rng) > 0.01
+    assert dot_product_test(layer, lambda a: a @ W.T, x, rng) > 0.01
+    assert dot_product_test(layer, lambda a: (a * slope) @ W.T / 5, x, rng) > 0.01
+    assert math.isnan(dot_product_test(layer, lambda a: (a * slope) @ W.T * math.nan, x, rng))
+    with pytest.raises(ValueError, match=r"shape of x, \(5, 3\), got \(3,\)"):
+        dot_product_test(layer, lambda a: np.ones(3), x, rng)
+
+
+def test_dot_product_test_believes_differences_where_the_complex_step_errs(rng):
+    """|x|^2 + x^3 is complex where x is, but the imaginary part of the first term is gone."""
+    fun = lambda x: abs(x) ** 2 + x**3
+    x = rng.standard_normal(4)
+    assert dot_product_test(fun, lambda a: a * (2 * x + 3 * x**2), x, rng) < 1e-9
+    assert dot_product_test(fun, lambda a: a * 3 * x**2, x, rng) > 0.01
+
+
+def test_observed_order_is_the_slope():
+    assert observed_order([3.0, 3 / 2**4, 3 / 4**4]) == pytest.approx(4, abs=1e-12)
+    assert observed_order([1e-2, -1e-4], ratio=10) == pytest.approx(2, abs=1e-12)
+    for errors in ([1.0], [1.0, 0.0], [1.0, math.nan]):
+        with pytest.raises(ValueError, match="two or more finite numbers above round-off"):
+            observed_order(errors)
+
+
+# ---- check_gradient: right gradients pass
+
+
+class Net:
+    """L = sum over the batch of weights * tanh(z0 W + b)^2, its gradient by hand, and a tree of everything in it."""
+
+    def __init__(self, rng, batch=5):
+        self.weights = rng.standard_normal((batch, 4))
+        self.x = {
+            "z0": rng.standard_normal((batch, 3)),
+            "theta": {"W": rng.standard_normal((3, 4)), "V": rng.standard_normal((4, 4)), "b": rng.standard_normal(4)},
+        }
+
+    def loss(self, x):
+        theta = x["theta"]
+        return np.sum(self.weights * (np.tanh(x["z0"] @ theta["W"] + theta["b"]) @ theta["V"]) ** 2)
+
+    def gradient(self, x):
+        theta = x["theta"]
+        y = np.tanh(x["z0"] @ theta["W"] + theta["b"])
+        a_out = 2 * self.weights * (y @ theta["V"])
+        a_pre = a_out @ theta["V"].T * (1 - y * y)
+        a_theta = {"W": x["z0"].T @ a_pre, "V": y.T @ a_out, "b": a_pre.sum(axis=0)}
+        return {"z0": a_pre @ theta["W"].T, "theta": a_theta}
+
+
+@pytest.fixture
+def net(rng):
+    return Net(rng)
+
+
+def test_a_right_gradient_passes_to_round_off(net):
+    report = check_gradient(net.loss, net.gradient, net.x)
+    assert report and report.passed and report.diagnosis == ""
+    assert report.slope == pytest.approx(2, abs=0.01)
+    for leaf in report.rows:
+        assert leaf.method == "complex step"
+        assert np.max(leaf.gap) < 100 * EPS * leaf.scale
+    lines = str(report).splitlines()
+    assert lines[0] == "gradient check passed"
+    assert [line.split()[0] for line in lines[2:]] == ["z0", "theta.W", "theta.V", "theta.b"]
+    assert all(line.endswith("ok") for line in lines[2:])
+
+
+def test_a_gradient_may_be_given_as_array_or_as_function(net):
+    x, rest = net.x["theta"]["W"], net.x
+    loss = lambda W: net.loss({"z0": rest["z0"], "theta": rest["theta"] | {"W": W}})
+    g = net.gradient(rest)["theta"]["W"]
+    for gradient in (g, lambda W: g, g.tolist()):
+        assert check_gradient(loss, gradient, x)
+        assert not check_gradient(loss, lambda W: -g, x)
+    assert check_gradient(loss, g, x).worst.startswith("x[")
+
+
+def test_differences_stand_in_where_the_complex_step_is_refused(net):
+    """float() refuses complex numbers: Richardson takes over, and still sees an error of 1e-7."""
+    report = check_gradient(lambda x: float(net.loss(x)), net.gradient, net.x)
+    assert report and {leaf.method for leaf in report.rows} == {"differences"}
+    wrong = net.gradient(net.x)
+    wrong["theta"]["W"][1, 2] *= 1 + 1e-7
+    assert check_gradient(lambda x: float(net.loss(x)), wrong, net.x).worst == "theta.W[1, 2]"
+
+
+def test_differences_overrule_a_complex_step_that_errs(rng):
+    """|x_0|^2 loses its imaginary part and x^3 does not, so the complex step misses a term without a warning."""
+    x = rng.standard_normal(3)
+    fun = lambda x: abs(x[0]) ** 2 + np.sum(x**3)
+    right = 3 * x**2 + [2 * x[0], 0, 0]
+    assert complex_step(fun, x) == pytest.approx(3 * x**2)
+    assert check_gradient(fun, right, x)
+    report = check_gradient(fun, 3 * x**2, x)
+    assert not report and "gradient = complex step, but not = differences" in report.diagnosis
+
+
+def test_no_right_gradient_fails_and_no_wrong_one_passes(rng):
+    """Many scales, frequencies and shapes; an error of 1e-6 in one component is seen by differences as well."""
+    for _ in range(30):
+        n, scale, omega = rng.integers(1, 6), 10.0 ** rng.uniform(-3, 3), 10.0 ** rng.uniform(-1, 1)
+        x, w = rng.standard_normal(n), rng.standard_normal(n)
+        fun = lambda x: scale * (np.sum(w * np.sin(omega * x)) + np.sum(x) ** 2)  # noqa: B023
+        g = scale * (w * omega * np.cos(omega * x) + 2 * np.sum(x))
+        wrong = np.where(np.abs(g) == np.max(np.abs(g)), g * (1 + 1e-6), g)
+        for form in (fun, lambda x: float(np.real(fun(x)))):  # noqa: B023
+            assert check_gradient(form, g, x, rng=rng)
+            assert not check_gradient(form, wrong, x, rng=rng)
+
+
+def test_double_precision_is_held_to_nine_digits(net):
+    g = net.gradient(net.x)
+    assert not check_gradient(net.loss, {"z0": g["z0"] * (1 + 1e-9), "theta": g["theta"]}, net.x)
+
+
+def test_single_precision_is_held_to_four_digits_against_double(net):
+    single = lambda tree: tree_map(lambda _, leaf: leaf.astype(np.float32), tree)
+    x = single(net.x)
+    g = single(net.gradient(x))
+    report = check_gradient(net.loss, g, x)
+    assert report
+    exact = leaves(net.gradient(tree_map(lambda _, leaf: leaf.astype(float), x)))
+    for leaf in report.rows:
+        np.testing.assert_allclose(leaf.reference, exact[leaf.name], atol=100 * EPS * leaf.scale)
+    g["theta"]["b"] = g["theta"]["b"] * np.float32(1.001)
+    assert not check_gradient(net.loss, g, x)
+
+
+def test_small_leaves_are_held_to_their_own_size(net):
+    """dL/db ten thousand times smaller than the rest, and wrong in its seventh digit."""
+    loss = lambda x: net.loss({"z0": x["z0"], "theta": x["theta"] | {"b": 1e-4 * x["b"]}})
+    x = {"z0": net.x["z0"], "theta": {k: net.x["theta"][k] for k in "WV"}, "b": 1e4 * net.x["theta"]["b"]}
+    g = net.gradient(net.x)
+    b = 1e-4 * g["theta"].pop("b")
+    assert check_gradient(loss, g | {"b": b}, x)
+    assert not check_gradient(loss, g | {"b": b * (1 + 1e-6)}, x)
+
+
+def test_an_approximate_gradient_may_be_given_its_tolerance(net):
+    g = net.gradient(net.x)
+    g["z0"] = g["z0"] + 1e-6 * np.max(np.abs(g["z0"])) * np.cos(np.arange(15.0)).reshape(5, 3)
+    report = check_gradient(net.loss, g, net.x)
+    assert not report and report.diagnosis.startswith("z0: close")
+    assert check_gradient(net.loss, g, net.x, rtol=1e-5)
+
+
+def test_a_fun_that_computes_in_complex_numbers_is_real(rng):
+    x = rng.standard_normal(3)
+    assert check_gradient(lambda x: np.sum((x + 0j) ** 2), 2 * x, x)
+    by_differences = check_gradient(lambda x: np.sum(abs(x) ** 2) + 0j, 2 * x, x)
+    assert by_differences and by_differences.rows[0].reference.dtype == float
+    with pytest.raises(ValueError, match="fun must be real where x is"):
+        check_gradient(lambda x: np.sum(x**2) + 1j, 2 * x, x)
+
+
+def test_the_same_seed_gives_the_same_report(net):
+    reports = [str(check_gradient(net.loss, net.gradient, net.x, rng=np.random.default_rng(3))) for _ in range(2)]
+    assert reports[0] == reports[1] == str(check_gradient(net.loss, net.gradient, net.x, rng=np.random.default_rng(3)))
+    assert repr(check_gradient(net.loss, net.gradient, net.x)) == str(check_gradient(net.loss, net.gradient, net.x))
+
+
+# ---- trees and names
+
+
+def test_components_are_named_by_the_tree_or_by_hand(net):
+    g = net.gradient(net.x)
+    g["theta"]["W"][2, 1] += 1
+    assert check_gradient(net.loss, g, net.x).worst == "theta.W[2, 1]"
+    x = np.array([1.0, 2.0])
+    report = check_gradient(lambda x: np.sum(x**2), np.array([2.0, 5.0]), x, names=["rate", "mass"])
+    assert report.worst == "mass" and "only mass is wrong" in report.diagnosis
+
+
+def test_lists_tuples_numbers_and_empty_leaves():
+    """A list of numbers is a vector; a list of arrays is a tree; an empty leaf (no parameters) counts for nothing."""
+    assert check_gradient(lambda x: np.sum(np.asarray(x) ** 2), [2.0, 4.0], [1.0, 2.0]).worst.startswith("x[")
+    assert check_gradient(lambda x: x**3, 12.0, 2).worst == "x"
+    x = (np.array([1.0, 2.0]), {"a": 3.0, "none": np.zeros(0)})
+    gradient = lambda x: (x[1]["a"] * 2 * x[0], {"a": np.sum(x[0] ** 2), "none": np.zeros(0)})
+    report = check_gradient(lambda x: x[1]["a"] * np.sum(x[0] ** 2), gradient, x)
+    assert report and [leaf.name for leaf in report.rows] == ["[0]", "[1].a"]
+
+
+def test_a_leaf_may_insist_on_being_real(rng):
+    """A solve wants its times real: then the other leaves keep their complex step, and the times get differences."""
+
+    def fun(x):
+        if np.iscomplexobj(x["ts"]):
+            raise TypeError("ts must be real")
+        if np.iscomplexobj(x["theta"]) and not np.iscomplexobj(x["z0"]):
+            raise TypeError("make z0 complex too")
+        return np.sum(x["z0"] * np.exp(x["theta"] * x["ts"]))
+
+    x = {"theta": rng.standard_normal(3), "ts": rng.standard_normal(3), "z0": rng.standard_normal(3)}
+    e = np.exp(x["theta"] * x["ts"])
+    g = {"z0": e, "theta": x["z0"] * x["ts"] * e, "ts": x["z0"] * x["theta"] * e}
+    report = check_gradient(fun, g, x)
+    assert report
+    assert {leaf.name: leaf.method for leaf in report.rows} == {
+        "theta": "complex step",
+        "ts": "differences",
+        "z0": "complex step",
+    }
+
+
+# ---- what is refused, and what does not pass
+
+
+@pytest.mark.parametrize(
+    "fun, gradient, x, error, text",
+    [
+        (np.sin, np.cos, np.ones(3), ValueError, r"one number, got float64 of shape \(3,\).*np.sum"),
+        (lambda x: None, np.cos, np.ones(3), ValueError, "one number, got object"),
+        (np.sum, np.ones(2), np.ones(3), ValueError, r"at x it is \(2,\), x is \(3,\)"),
+        (lambda x: x["a"], {"b": 1.0}, {"a": 1.0}, ValueError, "with the leaves a; got b"),
+        (np.sum, np.ones(3), np.ones(3) * 1j, TypeError, "x must be real numbers, got complex128"),
+        (np.sum, np.ones(3) * 1j, np.ones(3), TypeError, "gradient at x must be real numbers, got complex128"),
+        (lambda x: 1.0, {}, {}, ValueError, "nothing to check"),
+    ],
+)
+def test_errors_say_what_to_do(fun, gradient, x, error, text):
+    with pytest.raises(error, match=text):
+        check_gradient(fun, gradient, x)
+
+
+def test_names_must_be_complete():
+    with pytest.raises(ValueError, match="names must name all 3 components of x, got 1"):
+        check_gradient(np.sum, np.ones(3), np.ones(3), names=["a"])
+
+
+def test_what_is_not_finite_does_not_pass(rng):
+    """nan compares false with everything, so a careless check lets it through."""
+    x = rng.uniform(1, 2, 3)
+    cube = lambda x: np.sum(x**3)
+    report = check_gradient(cube, np.array([3 * x[0] ** 2, math.nan, math.inf]), x)
+    assert not report and report.worst == "x[1]" and math.isnan(report.slope)
+    assert report.diagnosis == "x: not finite: gradient, first at x[1]"
+    report = check_gradient(lambda x: cube(x) * math.nan, 3 * x**2, x)
+    assert not report and report.diagnosis.startswith("not finite: fun(x) = nan") and "FAILED" in str(report)
+    assert report.worst is None
+    alone = lambda y: cube(y) if np.array_equal(np.real(y), x) else math.nan  # finite at x, and nowhere else
+    report = check_gradient(alone, 3 * x**2, x)
+    assert not report and "not finite: the differences of fun near x" in report.diagnosis
+
+
+def test_a_probe_that_fun_refuses_is_no_verdict(rng):
+    """Neighbouring times 0.02 apart: a step of 0.1 would cross them and fun raises; shorter steps tell all there is."""
+
+    def fun(ts):
+        if not np.all(np.diff(ts) > 0):
+            raise ValueError("ts must increase")
+        return float(np.sum(np.sin(ts) * [1, 2, 3]))
+
+    ts = np.array([0.3, 0.32, 0.9])
+    assert check_gradient(fun, np.cos(ts) * [1, 2, 3], ts)
+    assert not check_gradient(fun, np.cos(ts) * [1, 2, 4], ts)
+
+
+def test_a_zero_gradient_passes_with_a_warning(net):
+    loss = lambda x: net.loss(x["net"]) + 0 * np.sum(x["idle"])
+    g = {"net": net.gradient(net.x), "idle": np.zeros(2)}
+    report = check_gradient(loss, g, {"net": net.x, "idle": np.ones(2)})
+    assert report and "warning: idle: the true gradient is zero: this check proves little" in str(report)
+    assert "warning" not in str(check_gradient(net.loss, net.gradient, net.x))
+    g["idle"] = np.array([0, 1e-3])
+    report = check_gradient(loss, g, {"net": net.x, "idle": np.ones(2)})
+    assert not report and report.diagnosis.startswith("idle: spurious")
+
+
+def test_zero_is_what_round_off_cannot_tell_from_zero(rng):
+    """sin^2 b + cos(2 b) / 2 is constant, but its derivatives come out as 1e-16; and 0 is 0."""
+    x = {"a": rng.standard_normal(3), "b": rng.standard_normal(3)}
+    fun = lambda x: np.sum(x["a"] ** 2) + 100 * np.sum(np.sin(x["b"]) ** 2 + np.cos(2 * x["b"]) / 2)
+    for form in (fun, lambda x: float(fun(x))):
+        report = check_gradient(form, {"a": 2 * x["a"], "b": np.zeros(3)}, x)
+        assert report and "b: the true gradient is zero" in str(report)
+    assert check_gradient(lambda x: 0 * np.sum(x), np.zeros(3), np.ones(3))
+
+
+def test_noise_does_not_excuse_a_wrong_gradient(rng):
+    """Differences that scatter by 100 % would allow anything; they are allowed 1 % at most."""
+    x = rng.standard_normal(3)
+    fun = lambda x: float(np.sum(x**2)) + math.sin(1e9 * float(np.sum(x)))
+    assert not check_gradient(fun, np.zeros(3), x)
+
+
+def test_noise_is_pointed_out(rng):
+    """A ripple of 1e-7 with wave length 1e-7: differences cannot see through it, the Taylor slope says so."""
+    x = rng.standard_normal(3)
+    fun = lambda x: np.sum(x**2) + 1e-6 * float(np.sum(np.real(x)) * 1e7 % 1)
+    report = check_gradient(fun, 2 * x, x, rtol=0.1)
+    assert report and report.slope < 1.5 and "fun has a kink, or noise" in str(report)
+
+
+# ---- what a wrong gradient looks like
+
+
+def planted(net, leaf, slip):
+    g = net.gradient(net.x)
+    place = g["theta"] if leaf in g["theta"] else g
+    place[leaf] = slip(place[leaf])
+    return check_gradient(net.loss, g, net.x).diagnosis
+
+
+def zero_row(g):
+    g[1] = 0
+    return g
+
+
+def wrong_column(g):
+    g[:, 2] += 1 + np.arange(len(g))
+    return g
+
+
+@pytest.mark.parametrize(
+    "leaf, slip, diagnosis",
+    [
+        ("W", lambda g: -g, "theta.W: sign: gradient = -reference"),
+        ("z0", lambda g: -g, "z0: sign"),
+        ("b", lambda g: 2 * g, "theta.b: factor: gradient = 2 reference, as if counted twice"),
+        ("V", lambda g: 0.1 * g, "theta.V: factor: gradient = 0.1 reference (1 / 10)"),
+        ("W", lambda g: g / 5, "theta.W: batch averaged, not summed: gradient = reference / 5"),
+        ("W", lambda g: g / 15, "theta.W: batch averaged, not summed: gradient = reference / 15"),
+        ("W", lambda g: g / 3, "theta.W: factor"),
+        ("z0", lambda g: g / 5, "z0: factor: gradient = 0.2 reference (1 / 5)"),
+        ("V", lambda g: g.T, "theta.V: transposed"),
+        ("W", lambda g: g.T.reshape(3, 4), "theta.W: transposed"),
+        ("W", lambda g: g.reshape(4, 3).T, "theta.W: transposed"),
+        ("W", lambda g: 0 * g, "theta.W: missing: gradient = 0"),
+        ("W", zero_row, "theta.W: missing: only row 1 is zero"),
+        ("V", wrong_column, "theta.V: local: only column 2 is wrong"),
+        ("b", lambda g: g + [0, 0, 1, 0], "theta.b: local: only theta.b[2] is wrong"),
+        ("b", lambda g: g + [0, 0, 1e-4, 0] * g, "theta.b: local: only theta.b[2] is wrong"),
+        ("b", lambda g: g * [1, 0, 1, 1], "theta.b: missing: only theta.b[1] is zero"),
+        ("b", lambda g: g + 1e-7 * np.max(np.abs(g)), "theta.b: close"),
+        ("W", lambda g: g**2 + 1, "theta.W: no simple pattern"),
+        ("b", lambda g: g**2 + 1, "theta.b: no simple pattern"),
+    ],
+)
+def test_a_slip_is_known_by_its_pattern(net, leaf, slip, diagnosis):
+    assert planted(net, leaf, slip).startswith(diagnosis)
+
+
+def test_one_slip_in_many_leaves_is_told_once(net):
+    negative = {"z0": -net.gradient(net.x)["z0"], "theta": {k: -v for k, v in net.gradient(net.x)["theta"].items()}}
+    report = check_gradient(net.loss, negative, net.x)
+    assert report.diagnosis == "z0, theta.W, theta.V, theta.b: sign: gradient = -reference"
+    assert "diagnosis:\n  z0, theta.W" in str(report) and "traj.replay" in str(report)
+
+
+def test_a_single_number_is_not_called_a_multiple():
+    """Any number is some multiple of any other, so only a telling factor is told."""
+    diagnosis = lambda factor: check_gradient(lambda x: x**3, 12.0 * factor, 2.0).diagnosis
+    assert diagnosis(1.37) == "x: no simple pattern"
+    assert diagnosis(-1) == "x: sign: gradient = -reference"
+    assert diagnosis(2).startswith("x: factor") and diagnosis(0.5).startswith("x: factor")
+    assert diagnosis(0) == "x: missing: gradient = 0"
+
+
+# ---- an ODE problem: z0, theta and every t_i in one call
+
+
+def euler(z0, theta, ts, n=8):
+    """dz/dt = theta_0 z cos t + theta_1 z^2 by n Euler steps in each interval: zs (T, B)."""
+    zs, z = [z0], z0
+    for t0, t1 in zip(ts, ts[1:], strict=False):
+        h = (t1 - t0) / n
+        for i in range(n):
+            z = z + h * (theta[0] * z * np.cos(t0 + i * h) + theta[1] * z * z)
+        zs.append(z)
+    return zs
+
+
+def loss(x):
+    """Looks at the middle and at the end; a different weight for each of the batch."""
+    zs = euler(x["z0"], x["theta"], x["ts"])
+    return np.sum(np.array([1.0, -2.0, 0.5]) * (zs[1] ** 2 + zs[2] ** 3))
+
+
+@pytest.fixture(params=[(0.2, 0.9, 1.4), (1.4, 0.9, 0.2)], ids=["forwards", "backwards"])
+def problem(request):
+    x = {"z0": np.array([0.5, 0.8, -0.3]), "theta": np.array([0.7, -0.4]), "ts": np.array(request.param)}
+    gradient = {name: complex_step(lambda leaf, name=name: loss(x | {name: leaf}), x[name]) for name in x}
+    return x, gradient
+
+
+def test_z0_theta_and_ts_in_one_call(problem):
+    x, g = problem
+    report = check_gradient(loss, g, x)
+    assert report and [leaf.name for leaf in report.rows] == ["z0", "theta", "ts"]
+    assert np.min(np.abs(np.concatenate(list(g.values())))) > 1e-3  # no zero is checked against zero
+
+
+@pytest.mark.parametrize(
+    "slip, diagnosis",
+    [
+        (lambda g: {"ts": g["ts"] + [0.1, 0, 0]}, "ts: time term missing: all is right but ts[0]."),
+        (lambda g: {"ts": g["ts"] * [1, 1, 0]}, "ts: time term missing: all is right but ts[2]."),
+        (lambda g: {"ts": np.zeros(3)}, "ts: time term missing: all is right but ts[0], ts[1], ts[2]."),
+        (lambda g: {"ts": -g["ts"]}, "ts: sign"),
+        (lambda g: {"theta": g["theta"] / 3}, "theta: batch averaged, not summed: gradient = reference / 3"),
+        (lambda g: {"theta": g["theta"] / 0.0625}, "theta: factor: gradient = 16 reference (1 / 0.0625): a step h"),
+        (
+            lambda g: {"z0": g["z0"] + 1, "ts": g["ts"] * [0.9, 0, 1]},
+            "z0: no simple pattern\nts: jump dropped: ts[1] zero",
+        ),
+        (
+            lambda g: {"z0": g["z0"] + 1, "ts": g["ts"] * [0.9, 1, 1]},
+            "z0: no simple pattern\nts: jump dropped, it seems",
+        ),
+        (lambda g: {"z0": g["z0"] + 1, "ts": g["ts"] * [0.9, 1, 1.1]}, "z0, ts: no simple pattern"),
+        (
+            lambda g: {"theta": -g["theta"], "ts": g["ts"] * [0.9, 1, 1]},
+            "theta: sign: gradient = -reference\nts: local: only ts[0]",
+        ),
+    ],
+)
+def test_slips_of_an_adjoint(problem, slip, diagnosis):
+    x, g = problem
+    report = check_gradient(loss, g | slip(g), x)
+    assert not report and report.diagnosis.startswith(diagnosis)
+
+
+def test_a_gradient_of_the_frozen_mesh_is_recognised():
+    """dz/dt = theta z cos t, steps chosen from |z| as an error control does. The complex step sees the frozen mesh,
+    differences see the mesh move; the gradient on the frozen mesh fails against them, and the report says why."""
+
+    def mesh(z, theta):
+        ts = [0.0]
+        while ts[-1] < 1:
+            h = 0.1 / (1 + abs(z) ** 2)
+            z = z + h * theta * z * np.cos(ts[-1])
+            ts.append(ts[-1] + h)
+        return ts
+
+    def replay(theta, ts):
+        z = 1.3
+        for t0, t1 in zip(ts, ts[1:], strict=False):
+            z = z + (t1 - t0) * theta * z * np.cos(t0)
+        return z * z
+
+    ts = mesh(1.3, 0.7)
+    frozen = complex_step(lambda theta: replay(theta, ts), 0.7)
+    adaptive = lambda theta: replay(theta, mesh(1.3, theta))
+    assert complex_step(adaptive, 0.7) == pytest.approx(frozen, rel=1e-13)
+    assert abs(finite_difference(adaptive, 0.7, "richardson") / frozen - 1) > 1e-4
+    report = check_gradient(adaptive, frozen, 0.7)
+    assert not report and "frozen mesh" in report.diagnosis and "traj.replay" in str(report)
+    assert check_gradient(lambda theta: replay(theta, ts), frozen, 0.7)
+
+
+def test_a_report_of_nothing_is_no_success():
+    assert not Report([], "nothing was compared")
