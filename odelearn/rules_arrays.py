@@ -1,0 +1,155 @@
+"""Rules for functions that move the entries of arrays about: shape, order, joining, splitting, indexing, padding."""
+
+import operator
+
+import numpy as np
+
+from .rules import rule, unbroadcast
+from .traced import COMPOSED, RULES, Traced, record, shape
+
+# --- Shape and order: the pullback moves back -------------------------------------------------------------------------
+
+# fmt: off
+rule(np.reshape,      lambda a, y, x, shape:                 a.reshape(np.shape(x)))
+rule(np.squeeze,      lambda a, y, x, axis=None:             a.reshape(np.shape(x)))
+rule(np.expand_dims,  lambda a, y, x, axis:                  a.reshape(np.shape(x)))
+rule(np.broadcast_to, lambda a, y, x, shape:                 unbroadcast(a, x))
+rule(np.transpose,    lambda a, y, x, axes=None:             np.transpose(a, inverse(axes)))
+rule(np.swapaxes,     lambda a, y, x, axis1, axis2:          np.swapaxes(a, axis1, axis2))
+rule(np.moveaxis,     lambda a, y, x, source, destination:   np.moveaxis(a, destination, source))
+rule(np.flip,         lambda a, y, x, axis=None:             np.flip(a, axis))
+# fmt: on
+
+
+def inverse(axes):
+    """The permutation that undoes a permutation of the axes; None, their reversal, undoes itself."""
+    return None if axes is None else np.argsort(np.mod(axes, len(axes)))
+
+
+COMPOSED |= {
+    np.copy: lambda x: x,  # nothing writes into a traced array, so it is its own copy
+    np.ravel: lambda x: np.reshape(x, -1),
+    np.matrix_transpose: lambda x: np.swapaxes(x, -1, -2),
+    np.atleast_1d: lambda x: x if x.ndim >= 1 else np.reshape(x, 1),
+    np.atleast_2d: lambda x: x if x.ndim >= 2 else np.reshape(x, (1, -1)),
+    np.full_like: lambda x, fill_value: np.zeros_like(x) + fill_value,
+    np.broadcast_arrays: lambda *xs: tuple(np.broadcast_to(x, np.broadcast_shapes(*map(np.shape, xs))) for x in xs),
+}
+
+
+# --- Joining and splitting --------------------------------------------------------------------------------------------
+
+
+def along(axis, y, part):
+    """The index that takes `part` along one axis of y."""
+    return (slice(None),) * (axis % y.ndim) + (part,)
+
+
+def stack(arrays, axis=0):
+    def part(i):
+        return lambda a, y, *xs: a[along(axis, y, i)]
+
+    return record(lambda *xs: np.stack(xs, axis), [part(i) for i in range(len(arrays))], *arrays)
+
+
+def concatenate(arrays, axis=0):
+    def part(i):
+        def rule(a, y, *xs):
+            start = sum(np.shape(x)[axis] for x in xs[:i])
+            return a[along(axis, y, slice(start, start + np.shape(xs[i])[axis]))]
+
+        return rule
+
+    if axis is None:
+        arrays, axis = [np.ravel(x) for x in arrays], 0
+    return record(lambda *xs: np.concatenate(xs, axis), [part(i) for i in range(len(arrays))], *arrays)
+
+
+def split(x, sections, axis=0):
+    """x in equal parts, if sections is their number, or cut before each of the indices in it."""
+    n = x.shape[axis]
+    if isinstance(sections, int):
+        if n % sections:
+            raise ValueError(f"np.split cannot cut {n} entries into {sections} equal parts")
+        sections = range(n // sections, n, n // sections)
+    return [x[along(axis, x, slice(i, j))] for i, j in zip([0, *sections], [*sections, n], strict=True)]
+
+
+def hstack(arrays):
+    arrays = [np.atleast_1d(x) for x in arrays]
+    return np.concatenate(arrays, axis=min(1, arrays[0].ndim - 1))
+
+
+COMPOSED |= {
+    np.stack: stack,
+    np.concatenate: concatenate,
+    np.split: split,
+    np.hstack: hstack,
+    np.vstack: lambda arrays: np.concatenate([np.atleast_2d(x) for x in arrays]),
+    np.column_stack: lambda arrays: np.concatenate([np.reshape(x, (len(x), -1)) for x in arrays], axis=1),
+}
+
+
+# --- Indexing, and what can be written as indexing --------------------------------------------------------------------
+
+
+def scatter(a, index, shape_x):
+    """The pullback of y = x[index]: zeros of the shape of x, with a added in at the index."""
+    if type(a) is Traced:
+        return record(scatter, RULES[scatter], a, index, shape_x)
+    x = np.zeros(shape_x, a.dtype)
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in parts):
+        x[index] = a  # slices pick no entry twice, so nothing needs adding up, and this is faster
+    else:
+        np.add.at(x, index, a)
+    return x
+
+
+rule(operator.getitem, lambda a, y, x, index: scatter(a, index, shape(x)))
+rule(scatter, lambda a, y, x, index, shape_x: a[index])
+
+
+def by_numbers(fun):
+    """A function that moves, repeats or drops entries: let it do that to their numbers, then index by number."""
+
+    def indexed(x, *args, **kwargs):
+        return np.ravel(x)[fun(np.arange(x.size).reshape(x.shape), *args, **kwargs)]
+
+    return indexed
+
+
+MOVES = np.roll, np.rot90, np.fliplr, np.flipud, np.repeat, np.tile, np.take, np.take_along_axis, np.delete, np.diagonal
+COMPOSED |= {fun: by_numbers(fun) for fun in MOVES}
+
+
+def diag(x, k=0):
+    """The k-th diagonal of a matrix, or the matrix that has the vector x there."""
+    if x.ndim == 2:
+        return np.diagonal(x, k)
+    i, n = np.arange(x.size), x.size + abs(k)
+    return scatter(x, (i + max(-k, 0), i + max(k, 0)), (n, n))
+
+
+def pad(x, pad_width, mode="constant", constant_values=0):
+    if mode != "constant":
+        return by_numbers(np.pad)(x, pad_width, mode)
+    before = np.broadcast_to(pad_width, (x.ndim, 2))[:, 0]
+    inside = tuple(slice(start, start + n) for start, n in zip(before, x.shape, strict=True))
+    return record(lambda x: np.pad(x, pad_width, constant_values=constant_values), [lambda a, y, x: a[inside]], x)
+
+
+def diff(x, n=1, axis=-1):
+    for _ in range(n):
+        x = x[along(axis, x, slice(1, None))] - x[along(axis, x, slice(None, -1))]
+    return x
+
+
+COMPOSED |= {
+    np.diag: diag,
+    np.pad: pad,
+    np.diff: diff,
+    np.trace: lambda x, offset=0, axis1=0, axis2=1: np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1),
+    np.tril: lambda x, k=0: np.where(np.tri(*x.shape[-2:], k, dtype=bool), x, 0),
+    np.triu: lambda x, k=0: np.where(np.tri(*x.shape[-2:], k - 1, dtype=bool), 0, x),
+}

@@ -1,0 +1,231 @@
+"""Stand-ins for arrays, which write down on a tape what is computed with them.
+
+Python hands an operator (x + y) to the stand-in's own methods, and NumPy any of its functions to `__array_ufunc__` and
+`__array_function__`. We do the operation on the values, and note on the tape what went in. So np.tanh(z @ W + b) works
+as it stands, and `tape.py` makes derivatives of it.
+"""
+
+import itertools
+import operator
+
+import numpy as np
+
+RULES = {}  # fun -> for each argument x of y = fun(*args) its rule, (a, y, *args) -> a_x; the table is in rules.py
+COMPOSED = {}  # fun -> the same for traced arguments, written in functions that have rules
+
+
+class Tape:
+    """What was computed, in order, as nodes (links, y, args, kwargs).
+
+    A link (i, rule) says that node i went into y, and that its cotangent is rule(a, y, *args, **kwargs).
+    """
+
+    __slots__ = ("number", "nodes", "closed")
+    numbers = itertools.count()
+
+    def __init__(self):
+        self.number, self.nodes, self.closed = next(Tape.numbers), [], False
+
+    def append(self, links, y, args, kwargs):
+        if self.closed:
+            raise RuntimeError(
+                "a traced value was used after its vjp (or grad) call had ended; return it from the function, "
+                "do not keep it in a variable outside"
+            )
+        self.nodes.append((links, y, args, kwargs))
+        return Traced(y, self, len(self.nodes) - 1)
+
+
+def record(fun, rules, *args, **kwargs):
+    """y = fun(*args, **kwargs), with a node for it on the innermost tape among the arguments.
+
+    rules[i](a, y, *args, **kwargs) is the cotangent of argument i; options such as an axis have none.
+    """
+    tape = innermost(args)
+    if tape is None:
+        return fun(*args, **kwargs)
+    values, links = [], []
+    for i, x in enumerate(args):
+        if type(x) is Traced and x.tape is tape:
+            values.append(x.value)
+            links.append((x.index, rules[i]))
+        else:
+            values.append(x)  # a constant to this tape, even if an outer one traces it
+    return tape.append(links, fun(*values, **kwargs), values, kwargs)
+
+
+def innermost(args):
+    """The latest tape that traces one of the arguments, or None."""
+    tape = None
+    for x in args:
+        if type(x) is Traced and (tape is None or x.tape.number > tape.number):
+            tape = x.tape
+    return tape
+
+
+def dispatch(fun, args, kwargs):
+    """fun(*args, **kwargs) of traced arguments: composed of other functions, or by a rule of its own."""
+    if fun in COMPOSED:
+        return COMPOSED[fun](*args, **kwargs)
+    if fun not in RULES:
+        raise TypeError(
+            f"the tape has no rule for {name(fun)}: write it with functions that have one (see rules.py), "
+            "add its derivative there (rules.unary, rules.binary), or bring a pullback of your own with tape.custom"
+        )
+    rules = RULES[fun]
+    if kwargs and (unknown := kwargs.keys() - rules[-1].__code__.co_varnames[2:]):
+        raise TypeError(f"the tape's rule for {name(fun)} does not know {sorted(unknown)}; write it without")
+    return record(fun, rules, *args, **kwargs)
+
+
+def name(fun):
+    """How a user calls a NumPy function: np.sinc, np.linalg.eigh, or np.add.outer, a method of a ufunc."""
+    if isinstance(ufunc := getattr(fun, "__self__", None), np.ufunc):
+        return f"np.{ufunc.__name__}.{fun.__name__}"
+    return f"{getattr(fun, '__module__', 'numpy').replace('numpy', 'np')}.{fun.__name__}"
+
+
+def plain(x):
+    """The ordinary value under any number of tapes."""
+    while type(x) is Traced:
+        x = x.value
+    return x
+
+
+def constant(fun):
+    """A function whose derivative is zero, of traced arguments: it gives ordinary values, and needs no node."""
+    return lambda *args, **kwargs: fun(*[plain(x) for x in args], **kwargs)
+
+
+def operand(x):
+    """Lists and tuples of numbers are arrays wherever NumPy takes arrays."""
+    return np.asarray(x) if isinstance(x, (list, tuple)) else x
+
+
+def shape(x):
+    """np.shape of an array or a number (not a list), traced or not; np.shape itself is slower."""
+    return getattr(x, "shape", ())
+
+
+# --- The stand-in -----------------------------------------------------------------------------------------------------
+
+
+def arithmetic(op, ufunc):
+    """The methods for x op other, other op x, and x op= other: straight to `record`, past NumPy's slower dispatch."""
+
+    def forward(self, other):
+        return record(op, RULES[ufunc], self, operand(other))
+
+    def reflected(self, other):
+        return record(op, RULES[ufunc], operand(other), self)
+
+    def in_place(self, other):
+        if self.ndim > 0:  # of dimension 0 it stands for a NumPy scalar, for which x += y means x = x + y
+            raise TypeError("y += x writes into an array the tape has already used; write y = y + x")
+        return op(self, other)
+
+    return forward, reflected, in_place
+
+
+def method(fun):
+    """x.fun(...) is np.fun(x, ...)."""
+    return lambda self, *args, **kwargs: dispatch(fun, (self, *args), kwargs)
+
+
+class Traced:
+    """Behaves as the array (or float) for which it stands while a function is differentiated.
+
+    value: that array, or what an outer tape traces of it; tape and index: where its node is.
+    """
+
+    __slots__ = ("value", "tape", "index")
+
+    def __init__(self, value, tape, index):
+        self.value, self.tape, self.index = value, tape, index
+
+    # fmt: off
+    __add__,     __radd__,     __iadd__     = arithmetic(operator.add,     np.add)
+    __sub__,     __rsub__,     __isub__     = arithmetic(operator.sub,     np.subtract)
+    __mul__,     __rmul__,     __imul__     = arithmetic(operator.mul,     np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = arithmetic(operator.truediv, np.divide)
+    __pow__,     __rpow__,     __ipow__     = arithmetic(operator.pow,     np.power)
+    __mod__,     __rmod__,     __imod__     = arithmetic(operator.mod,     np.remainder)
+    __matmul__,  __rmatmul__,  __imatmul__  = arithmetic(operator.matmul,  np.matmul)
+
+    __neg__, __pos__, __abs__ = method(np.negative), method(np.positive), method(np.absolute)
+
+    __lt__, __le__, __eq__ = constant(operator.lt), constant(operator.le), constant(operator.eq)
+    __gt__, __ge__, __ne__ = constant(operator.gt), constant(operator.ge), constant(operator.ne)
+    __floordiv__, __rfloordiv__ = constant(operator.floordiv), constant(lambda x, other: other // x)
+
+    sum,    mean,     prod,     cumsum  = method(np.sum),    method(np.mean),     method(np.prod),     method(np.cumsum)
+    max,    min,      var,      std     = method(np.max),    method(np.min),      method(np.var),      method(np.std)
+    argmax, argmin,   any,      all     = method(np.argmax), method(np.argmin),   method(np.any),      method(np.all)
+    ravel,  flatten,  swapaxes, copy    = method(np.ravel),  method(np.ravel),    method(np.swapaxes), method(np.copy)
+    repeat, take,     squeeze,  clip    = method(np.repeat), method(np.take),     method(np.squeeze),  method(np.clip)
+    trace,  diagonal, dot,      round   = method(np.trace),  method(np.diagonal), method(np.dot),      method(np.round)
+    # fmt: on
+
+    def __getitem__(self, index):
+        return record(operator.getitem, RULES[operator.getitem], self, index)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def reshape(self, *shape):
+        return record(lambda x, s: x.reshape(s), RULES[np.reshape], self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes):
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def astype(self, dtype):
+        if np.dtype(dtype).kind not in "fc":
+            return plain(self).astype(dtype)  # to integers or truths: steps, whose derivative is zero
+        return record(lambda x: x.astype(dtype), [lambda a, y, x: a], self)
+
+    T = property(lambda self: record(lambda x: x.T, RULES[np.transpose], self))
+    mT = property(lambda self: np.swapaxes(self, -1, -2))
+    shape = property(lambda self: getattr(self.value, "shape", ()))  # a Python float has none
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: np.size(plain(self)))
+    dtype = property(lambda self: np.result_type(plain(self)))
+
+    def __len__(self):
+        return len(self.value)
+
+    def __bool__(self):
+        return bool(self.value)  # `if x:` looks at the value, as `if x > 0:` does
+
+    def __repr__(self):
+        return f"Traced({self.value!r})"
+
+    def __format__(self, spec):
+        return format(plain(self), spec)
+
+    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+        if "out" in kwargs:
+            raise TypeError("y += x (and out=y) writes into an array the tape cannot see; write y = y + x")
+        fun = ufunc if method == "__call__" else getattr(ufunc, method)
+        return dispatch(fun, [operand(x) for x in args], kwargs)
+
+    def __array_function__(self, fun, types, args, kwargs):
+        return dispatch(fun, args, kwargs)
+
+    # What would cut the trace, so that the gradient would come out wrong
+
+    def __setitem__(self, index, y):
+        raise TypeError("x[i] = y writes into an array the tape has already used; use np.where or np.concatenate")
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "an ordinary array cannot hold traced values: for np.array([x, y]) write np.stack([x, y]), for "
+            "np.asarray(x) just x, for A.dot(x) A @ x, and instead of z[i] = x join the parts of z by np.stack"
+        )
+
+    def __float__(self):
+        raise TypeError(
+            "float(x) would cut the trace of x: grad wants a scalar result, but as it is; for math.sin(x), which calls "
+            "float, write np.sin(x), and instead of z[i] = x join the parts of z by np.stack"
+        )
+
+    __int__ = __complex__ = __float__

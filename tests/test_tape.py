@@ -1,0 +1,388 @@
+"""vjp, grad, jacobian and custom: what they promise, whatever the function."""
+
+import math
+
+import numpy as np
+import pytest
+
+from odelearn.tape import custom, grad, jacobian, value_and_grad, vjp
+
+rng = np.random.default_rng(2)
+z, V = rng.normal(size=(4, 2)), rng.normal(size=3)
+theta = rng.normal(size=2 * 5 + 5 + 5 * 2 + 2)
+
+
+def mlp(z, t, theta):
+    """A plain NumPy vector field: theta unravelled by slices, time in the nonlinearity."""
+    W0, b0 = theta[:10].reshape(2, 5), theta[10:15]
+    W1, b1 = theta[15:25].reshape(5, 2), theta[25:]
+    return np.tanh(z**3 @ W0 + b0 * np.cos(t)) @ W1 + b1
+
+
+def mlp_by_hand(z, t, theta, a):
+    W0, b0, W1 = theta[:10].reshape(2, 5), theta[10:15], theta[15:25].reshape(5, 2)
+    h = np.tanh(z**3 @ W0 + b0 * np.cos(t))
+    a_pre = a @ W1.T * (1 - h * h)
+    a_b0, a_W0, a_W1 = a_pre.sum(0) * np.cos(t), (z**3).T @ a_pre, h.T @ a
+    a_t = -np.sin(t) * np.sum(a_pre * b0)
+    return a_pre @ W0.T * 3 * z**2, a_t, np.concatenate([a_W0.ravel(), a_b0, a_W1.ravel(), a.sum(0)])
+
+
+def close(x, y, rtol=1e-13):
+    np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol)
+
+
+# --- vjp --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_pullback_of_an_mlp_is_the_one_derived_by_hand():
+    y, pullback = vjp(mlp, z, 0.4, theta)
+    assert np.array_equal(y, mlp(z, 0.4, theta))
+    for a in rng.normal(size=(3, *z.shape)):  # one pullback serves any number of cotangents
+        for mine, by_hand in zip(pullback(a), mlp_by_hand(z, 0.4, theta, a), strict=True):
+            close(mine, by_hand)
+
+
+def test_a_chain_of_20000_operations():
+    """No recursion anywhere: x -> x + c sin x, again and again; the derivative is the product of all 1 + c cos x."""
+
+    def chain(x, c=1e-4):
+        for _ in range(7_000):
+            x = x + c * np.sin(x)
+        return x
+
+    def derivative(x, c=1e-4):
+        product = 1.0
+        for _ in range(7_000):
+            x, product = x + c * np.sin(x), product * (1 + c * np.cos(x))
+        return product
+
+    close(grad(chain)(0.3), derivative(0.3), rtol=1e-11)
+
+
+def test_cotangents_are_fresh_arrays():
+    """Rules hand on views, and one array to two arguments; what the user gets can be written into."""
+    _, pullback = vjp(lambda x, y: x + y, V, V)
+    a = np.ones(3)
+    a_x, a_y = pullback(a)
+    a_x += 1
+    assert np.all(a_y == 1) and np.all(a == 1)
+    g = grad(np.sum)(V)
+    g *= 2
+    assert np.all(g == 2)
+
+
+def test_inputs_are_not_modified():
+    before = z.copy(), theta.copy()
+    vjp(mlp, z, 0.4, theta)[1](np.ones_like(z))
+    assert np.array_equal(z, before[0]) and np.array_equal(theta, before[1])
+
+
+def test_arguments_that_do_not_matter_get_zeros():
+    y, pullback = vjp(lambda x, t, w: 2 * x, V, 0.5, z)
+    a_x, a_t, a_w = pullback(np.ones(3))
+    assert np.all(a_x == 2) and a_t == 0.0 and np.shape(a_t) == () and np.array_equal(a_w, np.zeros_like(z))
+    for fun in (lambda x: np.zeros(2), lambda x: [1, 2] @ np.ones(2), lambda x: 3):
+        y, pullback = vjp(fun, V)
+        assert np.array_equal(y, fun(V)) and np.array_equal(pullback(np.ones(np.shape(y)))[0], np.zeros(3))
+
+
+def test_an_argument_handed_through_keeps_its_cotangent():
+    _, pullback = vjp(lambda x, y: y, V, V)
+    a_x, a_y = pullback([1.0, 2.0, 3.0])
+    assert np.all(a_x == 0) and np.array_equal(a_y, [1.0, 2.0, 3.0])
+
+
+def test_none_is_handed_on_untouched():
+    y, pullback = vjp(lambda x, p: x * (2 if p is None else 3), V, None)
+    a_x, a_p = pullback(np.ones(3))
+    assert a_p is None and np.all(a_x == 2)
+
+
+def test_integers_and_lists_count_as_float64():
+    assert grad(lambda n: n**2 / 4)(3) == 1.5
+    g = grad(lambda n: np.sum(n / 4))([1, 2])
+    assert g.dtype == np.float64 and np.all(g == 0.25)
+    assert grad(lambda n: np.sum(n / 4))(np.array([True, False])).dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_the_dtype_is_that_of_the_untraced_call(dtype):
+    """A Python float t is weak, so it must not turn float32 into float64 while it is traced either."""
+    zs, thetas = z.astype(dtype), theta.astype(dtype)
+
+    def f(z, t, theta):
+        return mlp(z, 2 * t, theta) * abs(t) + np.maximum(z, 0) * t**2
+
+    y, pullback = vjp(f, zs, 0.4, thetas)
+    a_z, a_t, a_theta = pullback(np.ones_like(z))
+    assert y.dtype == f(zs, 0.4, thetas).dtype and a_z.dtype == a_theta.dtype == dtype
+    assert np.shape(a_t) == () and a_t != 0
+
+
+def test_each_cotangent_has_the_precision_of_its_argument():
+    _, pullback = vjp(lambda x, y: x * y, V.astype(np.float32), V)
+    a_x, a_y = pullback(V)
+    assert a_x.dtype == np.float32 and a_y.dtype == np.float64
+
+
+def test_cotangents_are_bilinear():
+    """a_x = a . dy/dx, without conjugation, for complex x and for complex a."""
+    x, c, a = V + 1j * V[::-1], 2.0 - 3.0j, 0.5 + 1.0j
+    close(vjp(lambda x: np.sum(c * x * x), x)[1](a)[0], a * 2 * c * x)
+    close(vjp(lambda x: np.sum(x * x), V)[1](a)[0], a * 2 * V)
+    close(vjp(lambda x: np.sum(c * x * x), V)[1](a)[0], a * 2 * c * V)
+
+
+def test_the_complex_step_runs_through_a_gradient():
+    f, h = lambda x: np.sum(np.exp(x) * np.tanh(x @ x)), 1e-30
+    hessian = np.stack([grad(f)(V + 1j * h * e).imag / h for e in np.eye(3)])
+    close(hessian, jacobian(grad(f))(V))
+
+
+# --- grad, jacobian ---------------------------------------------------------------------------------------------------
+
+
+def test_grad_with_respect_to_any_argument():
+    f = lambda x, s, y: s * np.sum(x * x * y)
+    close(grad(f)(V, 2.0, V), 4 * V * V)
+    close(grad(f, 1)(V, 2.0, V), np.sum(V**3))
+    close(grad(f, -1)(V, 2.0, V), 2 * V**2)
+    value, g = value_and_grad(f, argnum=2)(V, 2.0, V)
+    assert value == f(V, 2.0, V) and type(value) is type(grad(f, 1)(V, 2.0, V)) is np.float64
+    close(g, 2 * V**2)
+
+
+def test_jacobian_has_the_shape_of_y_then_of_x():
+    A = rng.normal(size=(5, 2))
+    J = jacobian(lambda z: np.sin(z @ A.T))(z)
+    expected = np.einsum("bi,ij,bc->bicj", np.cos(z @ A.T), A, np.eye(4))
+    assert J.shape == (4, 5, 4, 2)
+    close(J, expected)
+    close(jacobian(lambda t: t * V)(0.5), V)
+    close(jacobian(lambda z, s: s * z, argnum=1)(z, 0.5), z)
+
+
+# --- Nesting ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_perturbation_confusion():
+    """d/dx (x d/dy (x + y)) = d/dx x = 1, though x is being traced inside too."""
+    assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(2.0) == 1.0
+    assert grad(lambda x: x * grad(lambda y: x * y)(x))(2.0) == 4.0  # d/dx x^2, of y only the slot counts
+    assert grad(lambda x: grad(lambda y: x * x * y + y**3)(x))(2.0) == 16.0  # d/dx (x^2 + 3 x^2)
+
+
+def test_derivatives_of_any_order():
+    f = lambda t: np.sin(2 * t)
+    for factor, expected in [(2, np.cos), (-4, np.sin), (-8, np.cos), (16, np.sin)]:
+        f = grad(f)
+        close(f(0.3), factor * expected(0.6))
+
+
+def test_hessian_vector_product_is_symmetric_and_right():
+    loss = lambda theta: np.sum(mlp(z, 0.4, theta) ** 2)
+    v, w = rng.normal(size=(2, theta.size))
+    Hv = grad(lambda theta: np.dot(grad(loss)(theta), v))
+    H = jacobian(grad(loss))(theta)
+    close(H, H.T, rtol=1e-12)
+    close(Hv(theta), H @ v, rtol=1e-12)
+    close(w @ Hv(theta), grad(lambda theta: np.dot(grad(loss)(theta), w))(theta) @ v, rtol=1e-12)
+
+
+def test_gradient_of_the_trace_of_a_jacobian():
+    """For f = tanh(W z): tr(df/dz) = sum_i (1 - tanh^2) W_ii, whose gradient in W is known."""
+    W, x = rng.normal(size=(3, 3)), V
+    trace = lambda W: np.trace(jacobian(lambda x: np.tanh(W @ x))(x))
+    s = np.tanh(W @ x)
+    close(trace(W), np.sum((1 - s * s) * np.diag(W)))
+    expected = np.diag(1 - s * s) - np.outer(2 * s * (1 - s * s) * np.diag(W), x)
+    close(grad(trace)(W), expected)
+
+
+def test_a_pullback_may_be_called_on_traced_cotangents():
+    """a -> a . dy/dx is linear, so its own pullback is the Jacobian-vector product."""
+    A = rng.normal(size=(2, 3))
+    _, pullback = vjp(lambda x: np.tanh(A @ x), V)
+    _, forward = vjp(lambda a: pullback(a)[0], np.zeros(2))
+    close(forward(V)[0], (1 - np.tanh(A @ V) ** 2) * (A @ V))
+
+
+# --- custom -----------------------------------------------------------------------------------------------------------
+
+
+def product(x, y):
+    """x y, with its pullback."""
+    return x * y, lambda a: (a * y, a * x)
+
+
+def test_custom_is_one_operation_with_its_own_pullback():
+    close(grad(lambda x: np.sum(custom(product, np.sin(x), x) * x))(V), V * V * np.cos(V) + 2 * V * np.sin(V))
+    close(grad(lambda x: np.sum(custom(product, V, x)))(V), V)
+    assert np.array_equal(custom(product, V, V), V * V)
+
+
+def test_custom_nests():
+    cube = lambda x: custom(product, x, custom(product, x, x))
+    assert grad(grad(grad(cube)))(2.0) == 6.0
+    assert grad(lambda x: grad(lambda y: custom(product, x, y * y))(3.0))(2.0) == 6.0
+
+
+def test_custom_mistakes_are_named():
+    with pytest.raises(ValueError, match="gave 1 cotangents for 2 arguments"):
+        grad(lambda x: np.sum(custom(lambda x, y: (x * y, lambda a: (a * y,)), x, V)))(V)
+    with pytest.raises(ValueError, match=r"of shape \(3,\) .* got one of shape \(\)"):
+        grad(lambda x: np.sum(custom(lambda x: (2 * x, lambda a: (2 * np.sum(a),)), x)))(V)
+    with pytest.raises(TypeError, match="Cannot cast"):
+        grad(lambda x: custom(lambda x: (2 * x, lambda a: (None,)), x))(2.0)
+    with pytest.raises(TypeError, match="uses a traced value from outside; pass it as an argument"):
+        grad(lambda x: np.sum(custom(lambda y: (x * y, lambda a: (a * x,)), x)))(V)
+    with pytest.raises(TypeError, match="uses a traced value from outside"):
+        grad(lambda x: grad(lambda y: np.sum(custom(lambda x: (x * y, lambda a: (a * y,)), x)))(V)[0])(V)
+
+
+# --- Errors at the line -----------------------------------------------------------------------------------------------
+
+
+def write_item(x):
+    x[0] = 1.0
+
+
+def write_into_array(x):
+    np.zeros(3)[:2] = x[:2]
+
+
+def write_into_entry(x):
+    np.zeros(3)[0] = x[0]
+
+
+def add_in_place(x):
+    x += 1.0
+    return x
+
+
+def matmul_in_place(x):
+    x @= np.eye(3)
+    return x
+
+
+def add_in_place_to_array(x):
+    y = np.zeros(3)
+    y += x
+    return y
+
+
+# fmt: off
+@pytest.mark.parametrize("fun, error, message", [
+    (write_item,                               TypeError,  r"x\[i\] = y writes .* np\.where or np\.concatenate"),
+    (write_into_array,                         TypeError,  r"instead of z\[i\] = x .* np\.stack"),
+    (add_in_place,                             TypeError,  r"y \+= x writes .* write y = y \+ x"),
+    (matmul_in_place,                          TypeError,  r"y \+= x writes .* write y = y \+ x"),
+    (add_in_place_to_array,                    TypeError,  r"y \+= x \(and out=y\) writes .* write y = y \+ x"),
+    (lambda x: np.exp(x, out=np.zeros(3)),     TypeError,  r"out=y\) writes"),
+    (lambda x: np.array([x[0], x[1]]),         TypeError,  r"write np\.stack\(\[x, y\]\)"),
+    (lambda x: np.asarray(x),                  TypeError,  r"for np\.asarray\(x\) just x"),
+    (lambda x: np.eye(3).dot(x),               TypeError,  r"for A\.dot\(x\) A @ x"),
+    (lambda x: float(x[0]),                    TypeError,  r"grad wants a scalar result"),
+    (lambda x: int(x[0]),                      TypeError,  r"would cut the trace"),
+    (lambda x: math.sin(x[0]),                 TypeError,  r"write np\.sin\(x\)"),
+    (lambda x: (x, x),                         TypeError,  r"must return one array, got tuple; .* np\.stack"),
+    (lambda x: [x[1], -x[0]],                  TypeError,  r"must return one array, got list"),
+    (lambda x: None,                           TypeError,  r"must return one array, got NoneType"),
+    (lambda x: "x",                            TypeError,  r"derivatives need numbers, got an array of dtype <U1"),
+    (lambda x: {x},                            TypeError,  r"unhashable"),
+    (lambda x: x[0].nothing,                   AttributeError, r"nothing"),
+])
+# fmt: on
+def test_what_would_cut_the_trace_raises_at_the_line(fun, error, message):
+    with pytest.raises(error, match=message):
+        vjp(fun, V)
+
+
+def test_writing_into_one_entry_raises_with_the_reason_as_its_cause():
+    """NumPy asks for float(x) here, and puts an error of its own on top of ours."""
+    with pytest.raises(ValueError) as info:
+        vjp(write_into_entry, V)
+    assert "instead of z[i] = x join the parts of z by np.stack" in str(info.value.__cause__)
+
+
+def test_grad_of_an_array_names_its_shape():
+    with pytest.raises(TypeError, match=r"grad wants a scalar .* shape \(3,\); sum it, or use jacobian"):
+        grad(np.sin)(V)
+
+
+def test_a_cotangent_of_the_wrong_shape_names_both():
+    _, pullback = vjp(lambda x: x[:2], V)
+    with pytest.raises(ValueError, match=r"of a value of shape \(2,\) has that shape, got one of shape \(3,\)"):
+        pullback(V)
+    with pytest.raises(ValueError, match=r"shape \(2,\) has that shape, got one of shape \(\)"):
+        pullback(1.0)
+
+
+def test_a_traced_value_that_escapes_is_caught():
+    kept = []
+    vjp(lambda x: kept.append(x) or np.sum(x), V)
+    with pytest.raises(RuntimeError, match="after its vjp .* had ended"):
+        kept[0] + 1
+    with pytest.raises(RuntimeError, match="after its vjp .* had ended"):
+        grad(lambda x: np.sum(x * kept[0]))(V)
+    with pytest.raises(TypeError, match="must return one array, got Traced"):
+        vjp(lambda x: kept[0], V)
+
+
+# --- A stand-in behaves as the array ----------------------------------------------------------------------------------
+
+
+def test_a_traced_value_looks_like_its_array():
+    seen = []
+
+    def look(z, t):
+        seen.append(
+            (z.shape, z.ndim, z.size, z.dtype, len(z), t.shape, t.ndim, t.size, t.dtype, bool(t), f"{t:.2f}", repr(t))
+        )
+        return np.sum(z) * t
+
+    vjp(look, z, 0.5)
+    f8 = np.dtype(float)
+    assert seen == [((4, 2), 2, 8, f8, 4, (), 0, 1, f8, True, "0.50", "Traced(0.5)")]
+
+
+def test_branches_and_loops_follow_the_values():
+    def f(x):
+        total = 0.0
+        for x_i in x:
+            total += x_i * x_i if x_i > 0 else -3 * x_i  # += on a scalar is a new scalar, as in NumPy
+        return total
+
+    close(grad(f)(V), np.where(V > 0, 2 * V, -3))
+
+
+def test_unpacking_and_stacking_a_vector_field():
+    def lotka_volterra(z, t, theta):
+        x, y = z.T
+        alpha, beta, gamma, delta = theta
+        return np.stack([alpha * x - beta * x * y, delta * x * y - gamma * y], axis=-1)
+
+    rates, a = np.array([1.1, 0.4, 0.4, 0.1]), rng.normal(size=z.shape)
+    (x, y), (a_x, a_y) = z.T, a.T
+    _, _, a_theta = vjp(lotka_volterra, z, 0.0, rates)[1](a)
+    close(a_theta, [a_x @ x, -a_x @ (x * y), -a_y @ y, a_y @ (x * y)])
+
+
+@pytest.mark.parametrize("left", [2, 2.0, np.float64(2), np.full(3, 2.0), [2.0, 2.0, 2.0]])
+def test_anything_may_stand_left_of_an_operator(left):
+    x = np.abs(V) + 1
+    close(grad(lambda x: np.sum(left + x))(x), np.ones(3))
+    close(grad(lambda x: np.sum(left - x))(x), -np.ones(3))
+    close(grad(lambda x: np.sum(left * x))(x), np.full(3, 2.0))
+    close(grad(lambda x: np.sum(left / x))(x), -2 / x**2)
+    close(grad(lambda x: np.sum(left**x))(x), 2**x * np.log(2))
+    close(grad(lambda x: np.sum(left % x + 0 * x))(x), -np.floor(2 / x))
+    assert np.array_equal(vjp(lambda x: left // x, x)[0], 2 // x)
+
+
+def test_astype_and_0d():
+    assert vjp(lambda x: x.astype(np.float32), V)[0].dtype == np.float32
+    close(grad(lambda x: np.sum(x.astype(complex) ** 2))(V), 2 * V)
+    assert vjp(lambda x: x.astype(np.float32), V)[1](V)[0].dtype == np.float64
+    close(grad(lambda x: x * x)(np.array(3.0)), 6.0)
