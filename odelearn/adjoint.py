@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .discrete import Discrete
+from .drift import Drift
 from .dynamics import as_dynamics
 from .failures import SolverError
 from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of
@@ -139,7 +140,8 @@ class Backsolve:
     """The paper's adjoint, Algorithm 2: solve z, a, a_theta, a_t back from t_N to t_0, one interval after the other.
 
     Nothing is kept from the forward solve but zs. The result is the gradient of the exact flow, to the accuracy of the
-    solver, and only if z can be rebuilt backwards: a field that contracts forwards amplifies errors backwards.
+    solver, and only if z can be rebuilt backwards: a field that contracts forwards amplifies errors backwards. How far
+    z is from zs when it arrives is the drift; a DriftWarning says when it is more than the tolerance explains.
 
     solver  for the backward solve; None: the forward solver
     reset   start each interval from the stored zs[i] instead of the rebuilt z(t_i)
@@ -151,32 +153,50 @@ class Backsolve:
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *shape), and pullback(a_zs) -> Gradients."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        zs = solution(values(f), z0, ts, theta, solver, Log())
+        back = self.solver or solver
+        drift = Drift(z0, len(ts) - 1, (solver, back), self.reset)
+        zs = solution(values(f), z0, ts, theta, solver, Log(), drift)
 
         def pullback(a_zs):
-            a_zs, drift = cotangent_of(a_zs, zs), 0.0
+            a_zs, gaps = cotangent_of(a_zs, zs), np.zeros(len(ts) - 1)
 
             def arrive(i, s):
-                nonlocal drift
                 z, a = s
-                drift = max(drift, float(np.abs(z - zs[i]).max()))
+                gaps[i] = np.abs(z - zs[i]).max()
                 return np.stack([zs[i] if self.reset else z, a + a_zs[i]])  # the loss sees z(t_i) directly: a jumps
 
             s = np.stack([zs[-1], a_zs[-1]])  # (34) at t_N
-            s, g = run_back(augmented(f), s, arrive, f, ts, theta, a_zs, self.solver or solver, zs.nbytes)
-            g.z0, g.drift = s[1], drift
+            s, g = run_back(augmented(f), s, arrive, f, ts, theta, a_zs, back, zs.nbytes)
+            g.z0, g.drift = s[1], float(gaps.max(initial=0.0))
+            drift.warn(gaps, ts)
             return g
 
         return zs, pullback
 
 
 def run_back(measure, s, arrive, f, ts, theta, a_zs, solver, held):
-    """Solve s back from t_N to t_0, and sum (51) and (52) on the way: the s that arrives, and Gradients but for z0.
+    """Solve s back from t_N to t_0, and with it (51) and (52): the s that arrives, and Gradients but for z0.
 
     measure keeps (f, a df/dt, a df/dtheta); arrive(i, s) is the state to go on with from t_i: s with a's jump.
-    With H = a.f,  dH/dt = a df/dt  along the solution, so a_t = -H throughout: a_t starts at -dL/dt_N and ends at dL/dt_0.
+    With H = a.f,  dH/dt = a df/dt  along the solution, so a_t = -H throughout: from -dL/dt_N it comes to dL/dt_0.
     """
-    N, log = len(ts) - 1, Log(ledger=[])
+    log = Log(ledger=[])
+    integrals = summed if isinstance(solver, Solver) else packed
+    try:
+        with np.errstate(all="ignore"):
+            s, a_ts, a_theta = integrals(measure, s, arrive, f, ts, theta, a_zs, solver, log)
+    except SolverError as error:
+        error.add_note(
+            "This was the backward solve of an adjoint method. If the forward solve went well, z may not be rebuilt "
+            "backwards where f contracts forwards; Discrete() and Checkpointed() need no backward solve"
+        )
+        raise
+    return s, Gradients(None, a_ts, a_theta, BackwardStats(log.evals, log.evals, held, log.ledger))
+
+
+def summed(measure, s, arrive, f, ts, theta, a_zs, solver, log):
+    """s at t_0, a_ts, a_theta: the integrals (51), (52) summed over the steps of s, by the weights b of the tableau."""
+    N = len(ts) - 1
     a_ts, a_t, a_theta = np.zeros(N + 1, np.result_type(a_zs, float)), 0.0, ThetaSum(f, theta, a_zs.dtype)
 
     def land(j, step):  # the engine counts intervals from the end: its ts[j] is t_{N-j}
@@ -186,23 +206,37 @@ def run_back(measure, s, arrive, f, ts, theta, a_zs, solver, held):
             return s
         return step.z_next
 
-    try:
-        with np.errstate(all="ignore"):
-            for j, step in accepted_steps(measure, s, ts[::-1], theta, solver, log, land):
-                i = N - j
-                if step.t == ts[i]:
-                    dL_dti = np.sum(a_zs[i] * step.kept[0][0])  # (52): a f at t_i
-                    a_ts[i] += dL_dti
-                    a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
-                for h_b, (_, a_df_dt, a_df_dtheta) in zip(step.h * solver.tableau.b, step.kept, strict=True):
-                    a_t -= h_b * a_df_dt  # (52): int a df/dt dt
-                    a_theta.add(a_df_dtheta, -h_b)  # (51)
-    except SolverError as error:
-        error.add_note(
-            "This was the backward solve of an adjoint method. If the forward solve went well, z may not be rebuilt "
-            "backwards where f contracts forwards; Discrete() and Checkpointed() need no backward solve"
-        )
-        raise
+    for j, step in accepted_steps(measure, s, ts[::-1], theta, solver, log, land):
+        i = N - j
+        if step.t == ts[i]:
+            dL_dti = np.sum(a_zs[i] * step.kept[0][0])  # (52): a f at t_i
+            a_ts[i] += dL_dti
+            a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
+        for h_b, (_, a_df_dt, a_df_dtheta) in zip(step.h * solver.tableau.b, step.kept, strict=True):
+            a_t -= h_b * a_df_dt  # (52): int a df/dt dt
+            a_theta.add(a_df_dtheta, -h_b)  # (51)
     a_ts[0] += a_t
-    stats = BackwardStats(log.evals, log.evals, held, log.ledger)
-    return s, Gradients(None, a_ts, a_theta.result(), stats)
+    return s, a_ts, a_theta.result()
+
+
+def packed(measure, s, arrive, f, ts, theta, a_zs, solver, log):
+    """The same by Algorithm 2 to the letter, for a solver that is a black box: its state is [s, a_theta, a_t]."""
+    n, P = s.size, 0 if theta is None else theta.size
+    a_ts, a_t, a_theta = np.zeros(len(ts), np.result_type(a_zs, float)), 0.0, np.zeros(P, s.dtype)
+    ds = np.empty_like(s)
+
+    def dynamics(S, t, theta, k):
+        _, a_df_dt, a_df_dtheta = measure(S[:n].reshape(s.shape), t, theta, ds)
+        k[:n] = ds.reshape(-1)
+        k[n:-1] = -f.collect([a_df_dtheta], np.ones(1, s.real.dtype)) if P else 0  # (51)
+        k[-1] = -a_df_dt  # (52)
+
+    for i in reversed(range(1, len(ts))):
+        f_i, _, _ = measure(s, float(ts[i]), theta, ds)
+        log.evals += 1
+        a_ts[i] = np.sum(a_zs[i] * f_i)  # (52): a f at t_i
+        S = np.concatenate([s.reshape(-1), a_theta, np.array([a_t - a_ts[i]], s.dtype)])  # s0 of Algorithm 2
+        S = solution(dynamics, S, ts[[i, i - 1]], theta, solver, log)[-1]
+        s, a_theta, a_t = arrive(i - 1, S[:n].reshape(s.shape)), S[n:-1], S[-1]
+    a_ts[0] += a_t
+    return s, a_ts, a_theta

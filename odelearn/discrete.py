@@ -30,8 +30,7 @@ class Discrete:
             sweep = Sweep(f, ts, theta, cotangent_of(a_zs, zs))
             for i, step in reversed(steps):
                 sweep.back(i, step)
-            held = len(steps) * held_by(steps[0][1], theta) if steps else 0
-            return sweep.gradients(evals=0, held=zs.nbytes + held)
+            return sweep.gradients(evals=0, held=zs.nbytes + held_by([step for _, step in steps], theta))
 
         return zs, pullback
 

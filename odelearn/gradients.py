@@ -69,9 +69,14 @@ class ThetaSum:
         return self.total
 
 
-def held_by(step, theta):
-    """Bytes of the arrays that a step with its pullbacks holds on to, found by looking into what they close over."""
-    arrays, seen, todo = {}, set(), [step.z, step.k, *step.kept[: step.scheme.m]]
+def held_by(steps, theta):
+    """Bytes of the arrays that steps and their pullbacks hold on to: as many times what the first of them does."""
+    return len(steps) * held_by_one(steps[0], theta) if steps else 0
+
+
+def held_by_one(step, theta):
+    """Found by looking into what the pullbacks close over; theta, which all of them share, does not count."""
+    arrays, seen, todo = {}, set(), [*step.held]
     while todo:
         x = todo.pop()
         if id(x) in seen:

@@ -78,6 +78,16 @@ class Step:
         dense = self.scheme.tableau.dense
         return self.z + self.combine(dense.weights((t - self.t) / self.h), self.dense_slopes(dense))
 
+    def until(self, t):
+        """The step from the same start that ends at t instead; it need not measure its first slope."""
+        first = self.k[0], self.kept[0]
+        return rk_step(self.measure, self.z, self.t, t - self.t, t, self.theta, self.scheme, first)
+
+    @property
+    def held(self):
+        """What a step holds on to, to be counted: its arrays, and what its stages kept."""
+        return [self.z, self.k, *self.kept[: self.scheme.m]]
+
     def dense_slopes(self, dense):
         """The slopes that the interpolant weighs: those of the step, and its own extra ones, measured when first asked for."""
         if self.extra is None:

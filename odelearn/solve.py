@@ -6,6 +6,7 @@ from collections import namedtuple
 import numpy as np
 
 from .control import RecordedSteps
+from .events import as_events, solution_with_events
 from .problem import initial_value_problem
 from .stepping import Log, Solver, dopri5, solution, values
 
@@ -20,10 +21,11 @@ class Trajectory:
     steps                     the accepted Steps
     ledger                    every attempted step: t, h, error (accepted when <= 1; nan for fixed steps), accepted
     traj(t)                   z at any t between ts[0] and ts[-1], of shape (*t.shape, *shape)
+    events                    for each event of the solve, a list of its Crossings (t, z), in the order of the solve
     """
 
-    def __init__(self, zs, steps, log, f, ts, theta, solver):
-        self.ts, self.zs, self.ledger = ts, zs, log.ledger
+    def __init__(self, zs, steps, log, f, ts, theta, solver, events=()):
+        self.ts, self.zs, self.ledger, self.events = ts, zs, log.ledger, list(events)
         self.intervals = [i for i, _ in steps]
         self.steps = [step for _, step in steps]
         self.stats = Stats(log.evals, log.accepted, log.rejected, log.accepted + log.rejected)
@@ -68,7 +70,7 @@ class Trajectory:
         return odesolve(z0, f, ts, theta, Solver(self.solver.tableau, RecordedSteps(tuple(map(tuple, ends)))))
 
 
-def odesolve(z0, f, ts, theta=None, solver=dopri5()):  # noqa: B008, a Solver is frozen
+def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008, a Solver is frozen
     """z(t_i) = z0 + int_{t_0}^{t_i} f(z, t, theta) dt  at every t_i of ts: ODESolve(z0, f, ts, theta) of eq. (3).
 
     z0     any shape; leading axes are a batch
@@ -76,11 +78,16 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5()):  # noqa: B008, a Solver is
     ts     (T,) strictly increasing or strictly decreasing; ts[0] belongs to z0
     theta  (P,), or None for no parameters
     solver a Solver: where the steps go, and by which tableau
+    event  an Event or a list of them, to be found in Trajectory.events. A terminal one ends the Trajectory: its time is
+           the last of Trajectory.ts, after those of ts that were reached
 
     Returns a Trajectory with zs (T, *z0.shape), zs[0] = z0. Raises ValueError or TypeError for bad arguments before
     the first step, SolverError when the solve cannot go on.
     """
     z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-    log, steps = Log(ledger=[]), []
-    zs = solution(values(f), z0, ts, theta, solver, log, steps)
-    return Trajectory(zs, steps, log, f, ts, theta, solver)
+    events, found, log, steps = as_events(event), [], Log(ledger=[]), []
+    if events:
+        ts, zs, found = solution_with_events(values(f), z0, ts, theta, solver, log, steps, events)
+    else:
+        zs = solution(values(f), z0, ts, theta, solver, log, steps)
+    return Trajectory(zs, steps, log, f, ts, theta, solver, found)
