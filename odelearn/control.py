@@ -45,6 +45,7 @@ class FixedPace:
     def __init__(self, control):
         self.control = control
         self.attempts = 0
+        self.step = None  # the last one attempted
 
     def enter(self, t0, t1):
         self.t0, self.k, self.n = t0, 0, self.control.count(t1 - t0)
@@ -57,7 +58,8 @@ class FixedPace:
     def judge(self, step):
         self.attempts += 1
         if not is_finite(step.z_next):
-            raise failures.non_finite(step, self.attempts)
+            raise failures.non_finite(step, self.attempts, self.step)
+        self.step = step
         return math.nan, True
 
 
@@ -105,6 +107,8 @@ class AdaptiveSteps:
     first               length of the first step; None: estimated from f
     max_steps           attempts in the whole solve before it is given up
     min_step, max_step  lengths that no step may leave
+    patience            a stiff solve is given up sooner, when at its pace the rest would take patience max_steps more
+                        attempts (any other solve: 25 times that); math.inf: never
 
     Hairer, Norsett, Wanner, Solving ODEs I, section II.4, eqs. (4.11), (4.13), (4.14); PI control: Hairer, Wanner,
     Solving ODEs II, section IV.2. The factors are those of SciPy's RK45, so that the steps are the same.
@@ -121,6 +125,7 @@ class AdaptiveSteps:
     safety: float = 0.9
     shrink: float = 0.2
     grow: float = 10.0
+    patience: float = 2.0
 
     def __post_init__(self):
         for name in ("rtol", "atol"):
@@ -135,20 +140,41 @@ class AdaptiveSteps:
             raise ValueError(f"0 <= min_step <= max_step, got min_step = {self.min_step}, max_step = {self.max_step}")
         if self.max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, got {self.max_steps}")
+        if not 0 < self.shrink < 1 < self.grow:
+            raise ValueError(f"0 < shrink < 1 < grow, got shrink = {self.shrink}, grow = {self.grow}")
+        if not (0 < self.safety <= 1 and self.beta >= 0 and self.patience > 0):
+            raise ValueError(
+                "0 < safety <= 1, beta >= 0, patience > 0, "
+                f"got safety = {self.safety}, beta = {self.beta}, patience = {self.patience}"
+            )
 
     def pace(self, measure, z, k0, ts, theta, scheme, log):
+        for name in ("rtol", "atol"):
+            check_broadcasts(name, getattr(self, name), z)
         h = self.first
         if h is None:
             h = initial_step(measure, z, k0, ts, theta, self, scheme.error_order)
             log.evals += 1
-        return AdaptivePace(self, min(max(h, self.min_step), self.max_step), scheme.error_order)
+        return AdaptivePace(self, min(max(h, self.min_step), self.max_step), scheme.error_order, ts, log)
+
+
+def check_broadcasts(name, tolerance, z):
+    try:
+        fits = np.broadcast_shapes(np.shape(tolerance), z.shape) == z.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} has shape {np.shape(tolerance)}, which does not broadcast with z, of shape {z.shape}")
 
 
 class AdaptivePace:
-    def __init__(self, control, h, error_order):
-        self.control, self.h = control, h  # h: the length that the controller wishes for
+    def __init__(self, control, h, error_order, ts, log):
+        self.control, self.h, self.log = control, h, log  # h: the length that the controller wishes for
         self.exponent = 1 / (error_order + 1)
         self.attempts = 0
+        self.t_last = float(ts[-1])
+        self.step = None  # the last one attempted
+        self.plan_stock(float(ts[0]), 0.0)
         self.landing = False  # the step is cut short by an observation
         self.just_rejected = False
         self.previous = 1.0
@@ -157,14 +183,34 @@ class AdaptivePace:
         pass  # the wish lives on across observations
 
     def propose(self, t, t_end):
-        c = self.control
-        if self.attempts == c.max_steps:
-            raise failures.too_many_steps(c.max_steps, t, t_end, self.h)
+        if self.attempts == self.next_stock:
+            self.take_stock(t)
         self.attempts += 1
         h = max(self.h, 10 * math.ulp(t))
         self.landing = h >= abs(t_end - t) * (1 - 1e-12)  # never beyond the observation, and no crumb left before it
         t_next = t_end if self.landing else t + math.copysign(h, t_end - t)
         return t_next - t, t_next
+
+    def take_stock(self, t):
+        """Stop at max_steps; or sooner, if that many will not do by far, and the pace has ceased to grow.
+
+        It is kinder to say so after 2 % of max_steps than after all of them.
+        """
+        c, (attempts_then, t_then, pace_then) = self.control, self.stock
+        pace = abs(t - t_then) / (self.attempts - attempts_then)  # time an attempt
+        rest = abs(self.t_last - t) / pace if pace > 0 else math.inf  # attempts still to be made
+        beyond = rest / (c.patience * c.max_steps) if pace <= 1.1 * pace_then else 0
+        if self.attempts == c.max_steps or beyond > 25 or (beyond > 1 and self.is_stiff()):
+            raise failures.too_many_steps(self.step, self.attempts, c.max_steps, t, self.t_last, rest)
+        self.plan_stock(t, pace)
+
+    def plan_stock(self, t, pace):
+        self.stock = self.attempts, t, pace
+        self.next_stock = min(self.attempts + max(self.control.max_steps // 100, 500), self.control.max_steps)
+
+    def is_stiff(self):
+        self.log.evals += failures.PROBES
+        return failures.is_stiff(self.step)
 
     def judge(self, step):
         error, length = self.error(step), abs(step.h)
@@ -176,11 +222,12 @@ class AdaptivePace:
             smallest = max(self.control.min_step, 10 * math.ulp(step.t))
             if length <= smallest * (1 + 1e-9):
                 if error == math.inf:
-                    raise failures.non_finite(step, self.attempts)
-                raise failures.step_underflow(step, self.attempts, error, smallest)
+                    raise failures.non_finite(step, self.attempts, self.step)
+                raise failures.step_underflow(step, self.attempts, error, smallest, self.control.min_step)
             self.h = length * max(self.control.shrink, self.control.safety * error**-self.exponent)
             self.just_rejected = True
         self.h = min(max(self.h, self.control.min_step), self.control.max_step)
+        self.step = step
         return error, error <= 1
 
     def factor(self, error):

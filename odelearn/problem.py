@@ -12,7 +12,7 @@ def initial_value_problem(z0, f, ts, theta):
 
     z0    any shape, finite; float32, float64, complex64, complex128 stay, anything else becomes float64
     ts    (T,) float64, finite, strictly increasing or strictly decreasing, T >= 1
-    theta (P,) finite, in the precision of z0, complex only if z0 is; or None
+    theta (P,) finite, in the precision of z0, complex only if z0 is; or None. A layer's own P is f.size
     Raises ValueError or TypeError that names the argument.
     """
     for name, x in (("z0", z0), ("ts", ts), ("theta", theta)):
@@ -20,8 +20,12 @@ def initial_value_problem(z0, f, ts, theta):
             raise TypeError(
                 f"{name} is a traced value; odeint(z0, f, ts, theta) is the solve that can be differentiated"
             )
-    z0, ts = checked_state(z0), checked_times(ts)
-    return z0, as_dynamics(f), ts, None if theta is None else checked_parameters(theta, z0.dtype)
+    z0, ts, f = checked_state(z0), checked_times(ts), as_dynamics(f)
+    theta = None if theta is None else checked_parameters(theta, z0.dtype)
+    P = 0 if theta is None else len(theta)
+    if getattr(f, "size", P) != P:
+        raise ValueError(f"theta must have the {f.size} parameters of f, got {P}")
+    return z0, f, ts, theta
 
 
 def checked_state(z0):

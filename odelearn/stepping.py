@@ -20,10 +20,38 @@ class Solver:
     control: FixedSteps | AdaptiveSteps = AdaptiveSteps()
 
     def __post_init__(self):
+        if not (isinstance(self.tableau, ButcherTableau) and hasattr(self.control, "pace")):
+            raise TypeError(
+                "Solver takes a ButcherTableau and FixedSteps(...) or AdaptiveSteps(...), "
+                f"got {self.tableau!r} and {self.control!r}"
+            )
         if isinstance(self.control, AdaptiveSteps) and self.tableau.b_err is None:
             raise ValueError(
                 f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
             )
+
+    def steps(self, measure, z0, ts, theta, log, land=None):
+        """The stream of `accepted_steps`. A first-same-as-last tableau hands its last slope on to the next step; a
+        rejected step hands its first slope to the next attempt."""
+        if len(ts) < 2:
+            return
+        scheme = Scheme(self.tableau, z0.dtype)
+        z, first = z0, first_slope(measure, z0, float(ts[0]), theta, log)
+        pace = self.control.pace(measure, z0, first[0], ts, theta, scheme, log)
+        for i in range(len(ts) - 1):
+            t, t_end = float(ts[i]), float(ts[i + 1])
+            pace.enter(t, t_end)
+            while t != t_end:
+                h, t_next = pace.propose(t, t_end)
+                step = rk_step(measure, z, t, h, t_next, theta, scheme, first)
+                error, accepted = pace.judge(step)
+                log.note(step, len(step.k) - (first is not None), error, accepted)
+                if accepted:
+                    z, t = step.z_next if land is None else land(i, step), t_next
+                    first = (step.k[-1], step.kept[-1]) if self.tableau.fsal and z is step.z_next else None
+                    yield i, step
+                else:
+                    first = step.k[0], step.kept[0]
 
 
 # fmt: off
@@ -87,38 +115,30 @@ def is_like(dz, k):
 def accepted_steps(measure, z0, ts, theta, solver, log, land=None):
     """The stream of (i, step): the accepted steps from ts[0] to ts[-1], each within [ts[i], ts[i+1]].
 
-    Every ts[i] is the end of a step. A first-same-as-last tableau hands its last slope on to the next step; a rejected
-    step hands its first slope to the next attempt. land(i, step), if given, is the state to go on with after a step
-    instead of step.z_next: where the adjoint jumps.
+    Every ts[i] is the end of a step. land(i, step), if given, is the state to go on with after a step instead of
+    step.z_next: where the adjoint jumps. The solver makes the stream; it may be anything that has such a `steps`.
     """
-    if len(ts) < 2:
-        return
-    scheme = Scheme(solver.tableau, z0.dtype)
-    z, first = z0, first_slope(measure, z0, float(ts[0]), theta, log)
-    pace = solver.control.pace(measure, z0, first[0], ts, theta, scheme, log)
-    for i in range(len(ts) - 1):
-        t, t_end = float(ts[i]), float(ts[i + 1])
-        pace.enter(t, t_end)
-        while t != t_end:
-            h, t_next = pace.propose(t, t_end)
-            step = rk_step(measure, z, t, h, t_next, theta, scheme, first)
-            error, accepted = pace.judge(step)
-            log.note(step, len(step.k) - (first is not None), error, accepted)
-            if accepted:
-                z, t = step.z_next if land is None else land(i, step), t_next
-                first = (step.k[-1], step.kept[-1]) if solver.tableau.fsal and z is step.z_next else None
-                yield i, step
-            else:
-                first = step.k[0], step.kept[0]
+    return checked_solver(solver).steps(measure, z0, ts, theta, log, land)
+
+
+def checked_solver(solver):
+    if isinstance(solver, type) or not hasattr(solver, "steps"):
+        raise TypeError(f"solver must be a Solver, such as dopri5() or rk4(n=10), with its parentheses; got {solver!r}")
+    return solver
 
 
 def first_slope(measure, z0, t0, theta, log):
-    """(slope, kept) at the start, with the questions that are asked once: is it finite, and did f leave z0 alone?"""
-    k0, before = np.empty_like(z0), z0.copy()
-    kept = measure(z0, t0, theta, k0)
+    """(slope, kept) at the start, and what is asked once: is it finite, did f leave its arguments alone?"""
+    k0, z, theta_before = np.empty_like(z0), z0.copy(), None if theta is None else theta.copy()
+    try:
+        kept = measure(z0, t0, theta, k0)
+    except IndexError as error:
+        P = None if theta is None else theta.shape
+        raise ValueError(f"f(z, t, theta) with z of shape {z0.shape} and theta of shape {P}: {error}") from error
     log.evals += 1
-    if not np.array_equal(z0, before):
-        raise ValueError("f changed its argument z in place (z += ..., z[i] = ...); compute dz/dt in a new array")
+    for name, x, before in (("z", z0, z), ("theta", theta, theta_before)):
+        if before is not None and not np.array_equal(x, before):
+            raise ValueError(f"f changed its argument {name} in place ({name} += ...); compute dz/dt in a new array")
     if not is_finite(k0):
         raise failures.non_finite_start(k0, t0)
     return k0, kept
