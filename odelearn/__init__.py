@@ -1,0 +1,57 @@
+"""odelearn: Neural Ordinary Differential Equations (Chen et al. 2018) in NumPy, written to be read.
+
+One idea at every scale, from a NumPy function to a whole ODE solve:
+
+    y, pullback = thing.vjp(x)        # the value, and how a cotangent of y becomes one of x
+    a_x = pullback(a_y)
+
+Read in this order: verify, tape, dynamics, layers, tableau, rk, stepping, solve, discrete, adjoint, neural_ode.
+"""
+
+from .adjoint import Backsolve
+from .checkpointed import Checkpointed
+from .control import AdaptiveSteps, FixedSteps, rms
+from .data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
+from .discrete import Discrete
+from .dynamics import Dynamics, counted
+from .failures import SolverError
+from .forward import Forward
+from .gradients import Gradients
+from .interpolating import Interpolating
+from .layers import MLP
+from .neural_ode import odeint, odesolve_vjp
+from .optim import SGD, Adam, TrainingStopped, fit
+from .params import ravel
+from .reversible import Reversible
+from .solve import Trajectory, odesolve
+from .stepping import Solver, bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
+from .tableau import (
+    BOSH3,
+    DOP853,
+    DOPRI5,
+    EULER,
+    HEUN,
+    MIDPOINT,
+    RALSTON,
+    RK4,
+    RK38,
+    TABLEAUS,
+    TSIT5,
+    ButcherTableau,
+    Interpolant,
+)
+from .tape import grad, jacobian, value_and_grad, vjp
+from .trees import certify, interpolant_conditions, order_conditions
+from .unrolled import unrolled
+from .verify import (
+    Report,
+    check_gradient,
+    complex_step,
+    dot_product_test,
+    finite_difference,
+    observed_order,
+    taylor_slope,
+)
+
+__version__ = "0.1.0"
+__all__ = [name for name in dir() if not name.startswith("_")]

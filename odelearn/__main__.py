@@ -1,0 +1,168 @@
+"""The command line: python -m odelearn [fit | predict | spiral] ..., with fit as the default."""
+
+import argparse
+import os
+import signal
+import sys
+
+import odelearn
+
+from .data import DataError
+from .experiments.options import METHODS, UsageError
+from .failures import SolverError
+from .optim import TrainingStopped
+
+EPILOG = """\
+examples:
+  python -m odelearn                                  the lynx and the hare
+  python -m odelearn fit my.csv --time day --columns prey,predator --log --hold-out 5
+  python -m odelearn fit my.csv --model my_model.py:f --solver dopri5:rtol=1e-8,atol=1e-10
+  python -m odelearn fit --resume odelearn-out/lynx_hare.npz --steps 500
+  python -m odelearn predict odelearn-out/lynx_hare.npz --until 1940
+  python -m odelearn spiral --out figures
+"""
+
+
+def main(argv=None):
+    """Run one command; returns the exit status.
+
+    0    done
+    1    training or a solve failed; what had been learned is saved
+    2    the arguments or a file cannot be used; one line says why
+    130  stopped by Ctrl-C; what had been learned is saved
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
+        argv = ["fit", *argv]
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "2")  # a log file wants fewer bars than a screen
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background: still, SIGINT means stop
+    try:
+        arguments = vars(parser().parse_args(argv))
+        return arguments.pop("run")(**arguments)
+    except (UsageError, DataError) as error:
+        return complain(error, 2)
+    except OSError as error:
+        return complain(f"{error.filename}: {error.strerror}" if error.filename else error, 2)
+    except (SolverError, TrainingStopped) as error:
+        return complain(error, 1)
+    except KeyboardInterrupt:
+        return complain("stopped by Ctrl-C", 130)
+
+
+def complain(error, status):
+    print("odelearn:", " ".join(str(error).split()), file=sys.stderr)
+    return status
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UsageError(f"{message} ({self.prog} --help)")
+
+
+def parser():
+    top = Parser(
+        prog="python -m odelearn",
+        description="Neural ODEs: train on a time series, forecast it, or watch a spiral being learned.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
+    )
+    top.add_argument("--version", action="version", version=f"odelearn {odelearn.__version__}")
+    commands = top.add_subparsers(required=True, metavar="fit | predict | spiral")
+    add_fit(commands)
+    add_predict(commands)
+    add_spiral(commands)
+    return top
+
+
+def add_fit(commands):
+    fit = commands.add_parser("fit", help="train a model on a CSV file (default: the lynx and the hare)")
+    fit.set_defaults(run=run_fit)
+    fit.add_argument("csv", nargs="?", help="a CSV file whose first line names the columns; empty cells are missing")
+    fit.add_argument("--time", metavar="COLUMN", help="the column of times (default: the first)")
+    fit.add_argument("--columns", metavar="A,B", type=names, help="the columns to learn (default: all with numbers)")
+    fit.add_argument("--log", action=argparse.BooleanOptionalAction, help="the logarithms are the state")
+    fit.add_argument("--hold-out", metavar="N", type=count, help="rows at the end to forecast (default: a fifth)")
+    fit.add_argument("--model", metavar="MODEL", help="mlp (default), linear, lotka-volterra (prey, predator), or "
+                     "FILE.py:f with f(z, t, theta) and theta0 defined in the file")  # fmt: skip
+    fit.add_argument("--beside", metavar="MODEL", help="a second model to compare with, or none")
+    fit.add_argument("--solver", metavar="NAME:SETTINGS", help="euler, midpoint, heun, ralston, rk4, rk38 with :n=STEPS"
+                     " in every interval or :h=LENGTH; bosh3, dopri5, tsit5, dop853 with :rtol=R,atol=A"
+                     " (default: rk4:n=2)")  # fmt: skip
+    fit.add_argument("--method", choices=METHODS, help="of the gradient (default: backsolve, the paper's adjoint)")
+    fit.add_argument("--steps", metavar="N", type=positive, help="steps of Adam (default: 800)")
+    fit.add_argument("--lr", type=rate, help="learning rate of Adam (default: 0.01)")
+    fit.add_argument("--seed", metavar="N", type=count, help="of the first parameters (default: 0)")
+    fit.add_argument("--resume", metavar="MODEL.npz", help="go on from a saved model; takes only --steps and --out")
+    fit.add_argument("--out", metavar="DIR", help="for the model and the figure (default: odelearn-out)")
+
+
+def add_predict(commands):
+    predict = commands.add_parser("predict", help="write the forecast of a saved model as a CSV file")
+    predict.set_defaults(run=run_predict)
+    predict.add_argument("model", metavar="MODEL.npz", help="a file written by fit")
+    predict.add_argument("--until", metavar="T", type=float, required=True, help="the last time; may precede the data")
+    predict.add_argument("--points", metavar="N", type=positive, default=201, help="equally spaced (default: 201)")
+    predict.add_argument("--out", metavar="FILE.csv", help="(default: MODEL_forecast.csv beside the model)")
+
+
+def add_spiral(commands):
+    spiral = commands.add_parser("spiral", help="learn the linear and the cubic spiral; a figure and a GIF")
+    spiral.set_defaults(run=run_spiral)
+    spiral.add_argument("--steps", metavar="N", type=positive, help="of each training (default: 150 and 2500)")
+    spiral.add_argument("--seed", metavar="N", type=count, default=0, help="of noise, windows, network (default: 0)")
+    spiral.add_argument("--out", metavar="DIR", default="odelearn-out", help="(default: odelearn-out)")
+
+
+# Each command imports its experiment when it runs, so that --help and mistakes are answered at once.
+
+
+def run_fit(**arguments):
+    from .experiments.fit import fit
+
+    return fit(**arguments)
+
+
+def run_predict(**arguments):
+    from .experiments.predict import predict
+
+    return predict(**arguments)
+
+
+def run_spiral(**arguments):
+    from .experiments.spiral import spiral
+
+    return spiral(**arguments)
+
+
+# What an argument may be. argparse puts the name of the argument before the message.
+
+
+def names(text):
+    return [name.strip() for name in text.split(",")]
+
+
+def count(text):
+    return number(text, int, lambda n: n >= 0, "a whole number, 0 or more")
+
+
+def positive(text):
+    return number(text, int, lambda n: n > 0, "a whole number, 1 or more")
+
+
+def rate(text):
+    return number(text, float, lambda x: 0 < x < float("inf"), "a positive number")
+
+
+def number(text, kind, allowed, description):
+    try:
+        if allowed(value := kind(text)):
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"must be {description}, got {text!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

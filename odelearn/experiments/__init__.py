@@ -1,0 +1,1 @@
+"""The experiments behind the command line: each one trains, measures and draws."""

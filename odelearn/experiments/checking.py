@@ -1,0 +1,73 @@
+"""Before training: is the gradient of this loss, with this model, right?"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..adjoint import Backsolve
+from ..control import AdaptiveSteps, FixedSteps
+from ..discrete import Discrete
+from ..stepping import Solver
+from ..tape import grad
+from ..verify import check_gradient
+from .options import UsageError, one_line
+
+ROWS = 12  # that the check looks at: enough to see every term, and cheap
+
+
+def rehearse(training, what):
+    """One loss and one gradient. Raises UsageError for a model that cannot even do that."""
+    try:
+        grad(training.loss)(training.p, 2)
+    except Exception as error:
+        raise UsageError(f"{what}: the first step fails with {one_line(error)}") from error
+
+
+def gradient_report(training):
+    """(passed, text): what is known about the gradient at the start of training, on fixed steps of the same tableau.
+
+    Discrete is the exact derivative of the numbers computed, so it must meet the complex step to round-off. Backsolve
+    is the gradient of the exact flow by the same solver: its gap to Discrete must close like h^p when steps are halved.
+    """
+    p, rows, D = training.p, min(training.series.rows, ROWS), len(training.series.columns)
+    coarse, fine = fixed(training.solver), fixed(training.solver, halved=True)
+
+    def gradient(solver, method):
+        return grad(lambda p: training.loss(p, rows, solver, method))(p)
+
+    report = check_gradient(
+        lambda x: training.loss(np.concatenate([x["z0"], x["theta"]]), rows, coarse, Discrete()),
+        parts(gradient(coarse, Discrete()), D),
+        parts(p, D),
+    )
+    gaps = [relative_gap(gradient(solver, Backsolve()), gradient(solver, Discrete())) for solver in (coarse, fine)]
+    return report.passed, f"{report}\n{REFERENCE}\n{closing(gaps, coarse.tableau)}"
+
+
+REFERENCE = """\
+complex step: through the whole solve, once extrapolated finite differences have confirmed it along a random direction
+differences: extrapolated, component by component, where the loss does not take complex numbers"""
+
+
+def closing(gaps, tableau):
+    text = f"|Backsolve - Discrete| / |Discrete| = {gaps[0]:.1e}; with steps half as long {gaps[1]:.1e}"
+    if gaps[1] < 1e-12:
+        return f"{text}: round-off"
+    ratio, p = gaps[0] / gaps[1], tableau.order
+    return f"{text}, {ratio:.1f} times smaller (theory: about {2**p}, as {tableau.name} is of order {p})"
+
+
+def parts(p, D):
+    return {"z0": p[:D], "theta": p[D:]}
+
+
+def fixed(solver, halved=False):
+    """The solver with fixed steps: its own, or 2 an interval if they are adaptive; half as long on demand."""
+    control = FixedSteps(n=2) if isinstance(solver.control, AdaptiveSteps) else solver.control
+    if halved:
+        control = replace(control, h=control.h / 2) if control.n is None else replace(control, n=2 * control.n)
+    return Solver(solver.tableau, control)
+
+
+def relative_gap(g, reference):
+    return np.linalg.norm(g - reference) / np.linalg.norm(reference)

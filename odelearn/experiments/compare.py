@@ -1,0 +1,131 @@
+"""The six gradients in the laboratory: a spiral, a network, Lorenz's equations and a stiff sweep; tables and a picture."""
+
+import numpy as np
+
+from ..adjoint import Backsolve
+from ..compare import METHODS, compare_gradients, flat, reference_gradient, short, traced, worked
+from ..discrete import Discrete
+from ..forward import Forward
+from ..interpolating import Interpolating
+from ..layers import MLP
+from ..reversible import Reversible
+from ..stepping import dopri5, rk4
+from ..tape import grad
+from .store import whole_file, writable_directory
+
+NET = MLP((2, 50, 2), power=3)
+SWEPT = (Backsolve(), Interpolating(), Discrete(), Reversible())
+
+
+def spiral(z, t, theta):
+    """dz/dt = z^3 A for each row z, with theta = A row by row."""
+    return (z * z * z) @ theta.reshape(2, 2)
+
+
+def lorenz(z, t, theta):
+    """dx/dt = sigma (y - x),  dy/dt = x (rho - w) - y,  dw/dt = x y - beta w."""
+    x, y, w = z
+    sigma, rho, beta = theta
+    return np.stack([sigma * (y - x), x * (rho - w) - y, x * y - beta * w])
+
+
+def stiff(z, t, theta):
+    """dy/dt = lambda y,  dw/dt = y: what decays, and a slow w that has seen it."""
+    y, w = z
+    return np.stack([theta[0] * y, y])
+
+
+def mean_square(zs):
+    return np.sum(zs * zs) / zs.size
+
+
+def problems():
+    """name -> (z0, f, ts, theta, loss)."""
+    rng = np.random.default_rng(0)
+    A = np.array([-0.1, 2.0, -2.0, -0.1])
+    return {
+        "The spiral, dz/dt = z^3 A": ([2.0, 0.0], spiral, np.linspace(0, 2, 5), A, mean_square),
+        f"{NET}, batch of 20": (rng.normal(size=(20, 2)), NET, np.linspace(0, 1, 5), NET.init(rng), mean_square),
+        "Lorenz, T = 1": ([-8.0, 7.0, 27.0], lorenz, [0.0, 1.0], [10.0, 28.0, 8 / 3], mean_square),
+    }
+
+
+def compare(out="figures", quick=False):
+    """Print the tables and write gradients.png into `out`; returns the exit status 0. quick: fewer points in the picture."""
+    out = writable_directory(out)
+    for name, problem in problems().items():
+        print(f"{name}\n{compare_gradients(*problem, dopri5())}\n", flush=True)
+    sweep = stiff_sweep(-np.array([1, 10, 20, 30, 40] if quick else [1, *range(4, 42, 4)], float))
+    print(sweep_table(sweep), flush=True)
+    draw(out, sweep, quick)
+    return 0
+
+
+def draw(out, sweep, quick):
+    from .. import plotting_lab  # here, because matplotlib takes its time
+
+    rtols = 10.0 ** -np.arange(2, 7 if quick else 10)
+    ns = 4 ** np.arange(1, 4 if quick else 6)
+    spiral_problem = next(iter(problems().values()))
+    fig = plotting_lab.gradients_figure(precision(spiral_problem, rtols), ns, memory(ns), sweep)
+    with whole_file(out / "gradients.png") as draft:
+        plotting_lab.save(fig, draft)
+    print(f"\nDrawn in {out / 'gradients.png'}")
+
+
+def stiff_sweep(lambdas):
+    """lambda -> Rows, for L = w(1) from y(0) = 1: L = (e^lambda - 1) / lambda, so all gradients are known exactly."""
+    rows = {}
+    for lam in lambdas:
+        e = np.exp(lam)
+        exact = np.array([(e - 1) / lam, 1.0, -e, e, (e * (lam - 1) + 1) / lam**2])  # of z0, ts, lambda
+        problem = np.array([1.0, 0.0]), stiff, [0.0, 1.0], [lam], lambda zs: zs[-1, 1]
+        rows[lam] = rows_of(SWEPT, problem, dopri5(), exact)
+    return rows
+
+
+def rows_of(methods, problem, solver, reference):
+    """What compare_gradients would measure, but for seconds and tracemalloc's bytes: one run a method."""
+    z0, f, ts, theta, loss = problem
+    solve = lambda method, f: method.vjp(z0, f, ts, theta, solver)
+    return [worked(method, solve, f, grad(loss), reference) for method in methods]
+
+
+def sweep_table(sweep):
+    """Drift and errors over lambda, as text."""
+    lines = ["Stiff: dy/dt = lambda y, dw/dt = y, L = w(1), " + short(dopri5())]
+    lines.append(f"{'lambda':>6}  {'drift':>8}  " + "  ".join(f"{short(method):>13}" for method in SWEPT) + "   (errors)")
+    for lam, rows in sweep.items():
+        errors = "  ".join(f"{row.error:>13.1e}" for row in rows)
+        lines.append(f"{lam:>6g}  {rows[0].drift:>8.1e}  {errors}" + ("   DriftWarning" if rows[0].note else ""))
+    return "\n".join(lines)
+
+
+# ---- what the picture shows
+
+
+def precision(problem, rtols):
+    """method -> [(evaluations and pullbacks, error), ...], a point for each tolerance; nan for a failure."""
+    z0, f, ts, theta, loss = problem
+    reference = flat(reference_gradient(np.array(z0), f, ts, theta, grad(loss)))
+    points = {short(method): [] for method in METHODS}
+    for rtol in rtols:
+        for row in rows_of(METHODS, problem, dopri5(rtol, rtol / 1000), reference):
+            points[row.method].append((row.evals_forward + row.evals_backward + row.pullbacks, row.error))
+    return points
+
+
+def memory(ns):
+    """method -> [bytes held between the passes, by tracemalloc], for n steps of RK4 through the network, a batch of 8.
+    Forward, with a pullback for each of 16 components, soon takes too long; its memory does not grow anyway."""
+    rng = np.random.default_rng(0)
+    z0, theta = rng.normal(size=(8, 2)), NET.init(rng)
+
+    def held(method, n):
+        return traced(method, lambda method, f: method.vjp(z0, f, [0.0, 1.0], theta, rk4(n=int(n))), NET)
+
+    bytes_held = {}
+    for method in METHODS:
+        held(method, ns[0])  # the first time warms up
+        bytes_held[short(method)] = [held(method, n) for n in (ns[:3] if isinstance(method, Forward) else ns)]
+    return bytes_held

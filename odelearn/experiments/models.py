@@ -1,0 +1,113 @@
+"""What dz/dt may be: a network, a linear field, Lotka and Volterra's, or a function from anybody's Python file."""
+
+import importlib.util
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+
+from ..dynamics import Dynamics, as_dynamics
+from ..layers import MLP
+from .options import UsageError, one_line
+
+HIDDEN = 16  # units of the network's one hidden layer
+
+Model = namedtuple("Model", "f theta0 label")
+
+
+def model_from(spec, series, rng):
+    """The Model named on the command line: mlp, linear, lotka-volterra, or FILE.py:f."""
+    D = len(series.columns)
+    if spec == "mlp":
+        return network(MLP((D, HIDDEN, D)), "Neural ODE", series, rng)
+    if spec == "linear":
+        return network(MLP((D, D)), "linear", series, rng)
+    if spec == "lotka-volterra":
+        return lotka_volterra(series)
+    if ".py:" in spec:
+        return model_from_file(spec)
+    raise UsageError(f"--model {spec}: not one of mlp, linear, lotka-volterra, FILE.py:f")
+
+
+def network(net, label, series, rng):
+    """dz/dt = (s / tau) net((z - m) / s), with m and s the mean and standard deviation of each column and tau a tenth
+    of the time that the series spans: whatever the units, the net sees and returns numbers of size about 1."""
+    m, s = series.mean, series.scale
+    speed = s / (series.span / 10)
+
+    def fun(z, t, theta):
+        return speed * net((z - m) / s, t, theta)
+
+    def vjp(z, t, theta):
+        dz, pullback = net.vjp((z - m) / s, t, theta)
+
+        def standardised_pullback(a):
+            a_x, a_t, a_theta = pullback(a * speed)
+            return a_x / s, a_t, a_theta
+
+        return speed * dz, standardised_pullback
+
+    return Model(Dynamics(fun, vjp), net.init(rng), label)
+
+
+def lotka_volterra(series):
+    """Prey x and predator y, the first and the second column, with theta = log (alpha, gamma, beta, delta):
+
+        dx/dt =  alpha x - beta  x y
+        dy/dt = -gamma y + delta x y
+
+    or, with --log, the same for z = (log x, log y). The first guess turns twice in the time that the series spans,
+    around the means: the equilibrium is x = gamma / delta, y = alpha / beta.
+    """
+    if len(series.columns) != 2:
+        raise UsageError(
+            f"--model lotka-volterra takes 2 columns, prey and predator, got {len(series.columns)}: "
+            f"{', '.join(series.columns)}; name two with --columns"
+        )
+    means = np.nanmean(series.ys[: series.rows], axis=0)  # (2,) of x and y
+    if not (means > 0).all():
+        raise UsageError(f"--model lotka-volterra counts individuals, but the means are {means[0]:g} and {means[1]:g}")
+    omega = 2 * np.pi / (series.span / 2)
+    theta0 = np.log([omega, omega, omega / means[1], omega / means[0]])
+    return Model(Dynamics(lotka_volterra_log if series.log else lotka_volterra_counts), theta0, "Lotka-Volterra")
+
+
+SIGNS = np.array([1.0, -1.0])  # prey grows alone and is eaten; the predator starves alone and eats
+
+
+def lotka_volterra_log(z, t, theta):
+    rates = np.exp(theta)
+    return SIGNS * (rates[:2] - rates[2:] * np.exp(z[::-1]))
+
+
+def lotka_volterra_counts(z, t, theta):
+    rates = np.exp(theta)
+    return SIGNS * z * (rates[:2] - rates[2:] * z[::-1])
+
+
+def absolute(spec):
+    """The same model, also from another directory."""
+    return f"{Path(spec.rpartition(':')[0]).resolve()}:{spec.rpartition(':')[2]}" if ".py:" in spec else spec
+
+
+def model_from_file(spec):
+    """f(z, t, theta) by its name in a Python file, and `theta0` from there. f sees z and t in the units of the data."""
+    file, _, name = spec.rpartition(":")
+    try:
+        module_spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+        module = importlib.util.module_from_spec(module_spec)
+        module_spec.loader.exec_module(module)
+    except FileNotFoundError:
+        raise UsageError(f"--model {spec}: there is no such file") from None
+    except Exception as error:
+        raise UsageError(f"--model {spec}: the file cannot be run: {one_line(error)}") from error
+    for wanted in (name, "theta0"):
+        if not hasattr(module, wanted):
+            raise UsageError(f"--model {spec}: the file does not define {wanted}")
+    try:
+        f, theta0 = as_dynamics(getattr(module, name)), np.array(module.theta0, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--model {spec}: {one_line(error)}") from None
+    if theta0.ndim != 1:
+        raise UsageError(f"--model {spec}: theta0 must be one flat vector (P,), got shape {theta0.shape}")
+    return Model(f, theta0, name)

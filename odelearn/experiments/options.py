@@ -1,0 +1,41 @@
+"""What is written on the command line, as objects: solvers, gradient methods, and the error for what cannot be one."""
+
+from ..adjoint import Backsolve
+from ..discrete import Discrete
+from ..stepping import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
+
+FIXED = {"euler": euler, "midpoint": midpoint, "heun": heun, "ralston": ralston, "rk4": rk4, "rk38": rk38}
+ADAPTIVE = {"bosh3": bosh3, "dopri5": dopri5, "tsit5": tsit5, "dop853": dop853}
+METHODS = {"backsolve": Backsolve(), "discrete": Discrete()}
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done: one line that says why."""
+
+
+def one_line(error):
+    """An exception as one line: its kind, unless it is one of ours, and its message."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def solver_from(text):
+    """A Solver from "name" or "name:setting=value,...":  rk4  rk4:n=4  euler:h=0.05  dopri5:rtol=1e-8,atol=1e-10.
+
+    A method with fixed steps takes n = 2 of them between neighbouring observations if nothing else is said.
+    """
+    name, _, settings = text.partition(":")
+    if name in FIXED:
+        make, form, kinds, default = FIXED[name], "n=STEPS or h=LENGTH", {"n": int, "h": float}, {"n": 2}
+    elif name in ADAPTIVE:
+        make, form, kinds, default = ADAPTIVE[name], "rtol=R,atol=A", {"rtol": float, "atol": float}, {}
+    else:
+        raise UsageError(f"--solver {text}: no solver {name!r}; there are {', '.join(FIXED | ADAPTIVE)}")
+    try:
+        pairs = [setting.partition("=") for setting in settings.split(",") if setting]
+        values = {key: kinds[key](value) for key, _, value in pairs}
+    except (KeyError, ValueError):
+        raise UsageError(f"--solver {text}: {name} takes {form}") from None
+    try:
+        return make(**(values or default))
+    except ValueError as error:
+        raise UsageError(f"--solver {text}: {error}") from None
