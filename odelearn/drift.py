@@ -53,10 +53,10 @@ class Drift:
         if excess.size and excess.max() > 1:
             i = int(excess.argmax())
             warnings.warn(
-                f"z rebuilt backwards at ts[{i}] = {ts[i]:g} is {gaps[i]:.2g} away from the true one, where the solver "
-                f"explains {gaps[i] / excess[i]:.2g} at most: f contracts there, errors grow on the way back, and "
-                "with them the gradient is off. Discrete(), Checkpointed() and Interpolating() rebuild no z; more "
-                "observation times (ts), each of which resets z, and tighter tolerances help as well",
+                f"z rebuilt backwards at ts[{i}] = {ts[i]:g} is {gaps[i]:.2g} from the true one, where the solver "
+                f"explains {gaps[i] / excess[i]:.2g}: f contracts, errors grow on the way back, and with them the "
+                "gradient is off. Interpolating(), Checkpointed() and Discrete() rebuild no z; more observation "
+                "times, each of which resets z, or tighter tolerances help as well",
                 DriftWarning,
                 stacklevel=3,
             )

@@ -12,7 +12,7 @@ solve of its own, the ledger of its attempted steps."""
 class Gradients:
     """dL/dz0 (*z0.shape), dL/dts (T,) and dL/dtheta (P,): what the pullback of a solve returns.
 
-    stats: a BackwardStats. drift, from Backsolve: the largest |z(t_i) rebuilt - zs[i]|, otherwise None.
+    stats: a BackwardStats. drift, from Backsolve and Reversible: the largest |z(t_i) rebuilt - zs[i]|, otherwise None.
     """
 
     def __init__(self, z0, ts, theta, stats, drift=None):

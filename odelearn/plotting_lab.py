@@ -13,7 +13,7 @@ METHODS = {  # two that solve the adjoint equation, three that differentiate the
     "Discrete": dict(color=BLUE, marker="D"),
     "Checkpointed": dict(color=SKY, marker="^"),
     "Forward": dict(color=GREEN, marker="v", ls=(0, (2.5, 1.5))),
-    "Reversible": dict(color=PINK, marker="P"),
+    "Reversible": dict(color=PINK, marker="X", ms=6.5),
 }
 
 
@@ -65,14 +65,14 @@ def draw_sweep(ax, sweep):
     for i, row in enumerate(sweep[-speeds[0]]):
         ax.semilogy(speeds, [rows[i].error for rows in sweep.values()], **method_line(row.method))
     ax.semilogy(speeds, drift, color=INK, lw=1.5, ls=(0, (4, 1.5)), marker="o", ms=4.5, mfc="white")
-    ax.annotate("drift", (speeds[-1], drift[-1]), (7, 0), textcoords="offset points", va="center")
-    ax.annotate("error", (speeds[-1], sweep[-speeds[-1]][0].error), (7, 0), textcoords="offset points", va="center")
+    ax.annotate("drift of\nBacksolve", (speeds[-1], drift[-1]), (7, 0), textcoords="offset points", va="center")
+    ax.annotate("its error", (speeds[-1], sweep[-speeds[-1]][0].error), (7, 0), textcoords="offset points", va="center")
     warned = [speed for speed, rows in zip(speeds, sweep.values(), strict=True) if rows[0].note]
     if warned:
         ax.axvspan(warned[0], speeds[-1], color="#F0F0F0", lw=0, zorder=0)
         ax.text(warned[0], 0.02, " DriftWarning", transform=ax.get_xaxis_transform(), color="#555555")
     ax.set_title("Drift: dy/dt = λ y,  dw/dt = y,  L = w(1)")
-    ax.set(xlabel="−λ", ylabel="drift, and error of the gradient", xlim=(0, 1.14 * speeds[-1]), ylim=(1e-12, 1e12))
+    ax.set(xlabel="−λ", ylabel="drift, and error of the gradient", xlim=(0, 1.22 * speeds[-1]), ylim=(1e-12, 1e12))
 
 
 # ---- where a solver steps and where it looks

@@ -1,0 +1,193 @@
+"""The gradient laboratory: every method on one problem, side by side, with what each costs and how far each is off."""
+
+import textwrap
+import time
+import warnings
+from collections import namedtuple
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from .adjoint import Backsolve
+from .checkpointed import Checkpointed
+from .discrete import Discrete
+from .drift import DriftWarning
+from .dynamics import counted
+from .failures import SolverError
+from .forward import Forward
+from .gradients import Gradients
+from .interpolating import Interpolating
+from .problem import initial_value_problem
+from .reversible import Reversible
+from .stepping import Solver, dop853
+from .tape import value_and_grad
+
+METHODS = (Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible())
+REFERENCE = dop853(rtol=1e-12, atol=1e-14)
+
+Row = namedtuple(
+    "Row",
+    "method error evals_forward evals_backward pullbacks bytes seconds drift traced_bytes note",
+    defaults=[np.nan] * 8 + [""],
+)
+
+
+def compare_gradients(z0, f, ts, theta, loss, solver, methods=METHODS, exact=None):
+    """The gradient of loss(zs), zs = ODESolve(z0, f, ts, theta), by every method: a Comparison with one Row for each.
+
+    loss   an ordinary function of zs (T, *z0.shape) -> one number; the tape supplies dL/dzs
+    exact  the true gradient, as Gradients or (z0, ts, theta); None: that of Discrete by DOP853 at rtol = 1e-12,
+           atol = 1e-14 and in double precision, which differs from that of the exact flow by about as little
+
+    A method that fails with a SolverError has a row that says so. A failure of the reference is raised.
+    """
+    z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
+    dloss = lambda zs: value_and_grad(loss)(zs)[1]
+    solve = lambda method, f: method.vjp(z0, f, ts, theta, solver)
+    g = reference_gradient(z0, f, ts, theta, dloss) if exact is None else given(exact, z0, ts, theta)
+    return Comparison([measured(method, solve, f, dloss, flat(g)) for method in methods], short(solver))
+
+
+def reference_gradient(z0, f, ts, theta, dloss):
+    """Discrete's gradient at a tight tolerance, by Checkpointed, which needs less memory for the same bits."""
+    try:
+        zs, pullback = Checkpointed().vjp(z0.astype(np.result_type(z0, float)), f, ts, theta, REFERENCE)
+    except SolverError as error:
+        error.add_note(
+            "This was the solve for the reference, at rtol = 1e-12; pass exact=(a_z0, a_ts, a_theta) instead"
+        )
+        raise
+    return pullback(dloss(zs))
+
+
+def given(exact, z0, ts, theta):
+    """exact as Gradients. Raises ValueError where it is not shaped like z0, ts and theta."""
+    g = exact if isinstance(exact, Gradients) else Gradients(*exact, stats=None)
+    for name, x in {"z0": z0, "ts": ts, "theta": np.empty(0) if theta is None else theta}.items():
+        if np.shape(getattr(g, name)) != x.shape:
+            raise ValueError(f"exact.{name} must have the shape {x.shape}, got {np.shape(getattr(g, name))}")
+    return g
+
+
+def flat(g):
+    """A gradient as one vector."""
+    return np.concatenate([np.ravel(g.z0), g.ts, g.theta])
+
+
+# ---- one method: three runs, because to count slows down, and so does tracemalloc
+
+
+def measured(method, solve, f, dloss, reference):
+    """The Row of a method. solve(method, f) -> zs, pullback."""
+    row = worked(method, solve, f, dloss, reference)
+    if np.isnan(row.error):
+        return row
+    with warnings.catch_warnings(action="ignore", category=DriftWarning):
+        seconds = min(timed(method, solve, f, dloss) for _ in range(3))
+    return row._replace(seconds=seconds, traced_bytes=traced(method, solve, f))
+
+
+def worked(method, solve, f, dloss, reference):
+    """The Row without seconds and traced bytes: what the gradient is, the work it made for f, and what went wrong."""
+    f = counted(f)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DriftWarning)
+            zs, pullback = solve(method, f)
+            evals_forward = f.evals
+            g = pullback(dloss(zs))
+    except SolverError as error:
+        return Row(short(method), note=str(error))
+    gap = np.abs(flat(g) - reference).max() / (np.abs(reference).max() or 1)
+    work = evals_forward, f.evals - evals_forward, f.pullbacks
+    drift, note = np.nan if g.drift is None else g.drift, "; ".join(str(warning.message) for warning in caught)
+    return Row(short(method), float(gap), *work, g.stats.bytes, drift=drift, note=note)
+
+
+def timed(method, solve, f, dloss):
+    """Seconds for both passes."""
+    start = time.perf_counter()
+    zs, pullback = solve(method, f)
+    pullback(dloss(zs))
+    return time.perf_counter() - start
+
+
+def traced(method, solve, f):
+    """Bytes that are still allocated when the forward pass is over, as Python's tracemalloc sees it."""
+    import tracemalloc  # here, because it takes its time
+
+    already = tracemalloc.is_tracing()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    held = solve(method, f)
+    after, _ = tracemalloc.get_traced_memory()
+    del held
+    if not already:
+        tracemalloc.stop()
+    return after - before
+
+
+# ---- the table
+
+# fmt: off
+COLUMNS = [  # of a Row: heading, format, and what it says
+    ("method",         "method",     "{}",     "how the gradient was computed"),
+    ("error",          "error",      "{:.1e}", "max |g - reference| / max |reference|, over z0, ts and theta"),
+    ("evals_forward",  "f forward",  "{:,}",   "evaluations of f in the forward pass"),
+    ("evals_backward", "f backward", "{:,}",   "evaluations of f in the backward pass"),
+    ("pullbacks",      "pullbacks",  "{:,}",   "vector-Jacobian products of f, in both passes"),
+    ("bytes",          "bytes",      "{:,}",   "of the arrays that are held between the passes"),
+    ("traced_bytes",   "traced",     "{:,}",   "the same as tracemalloc sees it, Python's objects and all"),
+    ("seconds",        "seconds",    "{:.2g}", "for both passes, the best of three"),
+    ("drift",          "drift",      "{:.1e}", "max |z(t_i) rebuilt - zs[i]|, where z is rebuilt"),
+]
+# fmt: on
+
+
+class Comparison:
+    """Methods side by side. rows: a Row for each; str() is a table, and a notebook shows it as one.
+
+    Row.error is max |g - reference| / max |reference|, over all components of z0, ts and theta. Row.note says what
+    went wrong: a failure (then there are no numbers, only nan), or the text of a DriftWarning.
+    """
+
+    def __init__(self, rows, solver):
+        self.rows, self.solver = rows, solver
+        self.cells = [[cell(getattr(row, name), name, form) for name, _, form, _ in COLUMNS] for row in rows]
+        self.notes = [f"{row.method}: {row.note}" for row in rows if row.note]
+
+    def __str__(self):
+        lines = [[heading for _, heading, _, _ in COLUMNS], *self.cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        align = "<" + ">" * (len(COLUMNS) - 1)
+        lines = ["  ".join(f"{c:{a}{w}}" for c, a, w in zip(line, align, widths, strict=True)) for line in lines]
+        notes = [textwrap.fill(note, 118, subsequent_indent="  ") for note in self.notes]
+        return "\n".join([self.solver, *map(str.rstrip, lines), *notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        from html import escape  # here, because few need it
+
+        lines = ["".join(f'<th title="{escape(text)}">{heading}</th>' for _, heading, _, text in COLUMNS)]
+        lines += ["".join(f"<td>{escape(c)}</td>" for c in cells) for cells in self.cells]
+        table = "".join(f"<tr>{line}</tr>" for line in lines)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return f"<table><caption>{escape(self.solver)}</caption>{table}</table>{notes}"
+
+
+def cell(value, name, form):
+    if value != value:  # nan: there is no such number
+        return "failed" if name == "error" else ""
+    return form.format(value)
+
+
+def short(x):
+    """A solver or a method by its name and what sets it apart: RK4(n=10), DOPRI5(rtol=1e-06, atol=1e-09), Discrete."""
+    name, x = (x.tableau.name, x.control) if isinstance(x, Solver) else (type(x).__name__, x)
+    told = []
+    for field in fields(x):
+        value = getattr(x, field.name)
+        if value is not field.default or field.name in ("rtol", "atol"):
+            told.append(f"{field.name}={short(value) if is_dataclass(value) else value}")
+    return f"{name}({', '.join(told)})" if told else name
