@@ -7,19 +7,17 @@ from matplotlib.figure import Figure
 from .plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE, save  # noqa: F401, what is drawn here is saved as there
 from .plotting_lab import GREEN, PINK, YELLOW
 
-LINES = {
-    "euler": dict(color=GREY, marker=".", lw=1.0),
-    "midpoint": dict(color=GREY, marker=".", lw=1.0),
-    "rk4": dict(color=GREY, marker=".", lw=1.0),
-    "bosh3": dict(color=SKY, marker="o"),
-    "dopri5": dict(color=BLUE, marker="D"),
-    "tsit5": dict(color=GREEN, marker="s"),
-    "dop853": dict(color=ORANGE, marker="^"),
-    "SciPy LSODA": dict(color=PINK, marker="v", ls=(0, (3, 1.5))),
-    "SciPy Radau": dict(color=YELLOW, marker="P", ls=(0, (3, 1.5))),
-    "SciPy BDF": dict(color=INK, marker="X", ls=(0, (3, 1.5)), lw=1.0),
-}
-RINGS = {"SciPy RK23": "o", "SciPy RK45": "D", "SciPy DOP853": "^"}  # of the tableaus of bosh3, dopri5 and dop853
+DASHED = dict(ls=(0, (3, 1.5)))
+COLUMNS = (  # of the legend: ours, and around its markers the rings of SciPy's with the same tableau; then the others
+    {"bosh3": dict(color=SKY, marker="o"), "SciPy RK23": dict(marker="o")},
+    {"dopri5": dict(color=BLUE, marker="D"), "SciPy RK45": dict(marker="D")},
+    {"dop853": dict(color=ORANGE, marker="^"), "SciPy DOP853": dict(marker="^")},
+    {"tsit5": dict(color=GREEN, marker="s"), "SciPy LSODA": DASHED | dict(color=PINK, marker="v")},
+    {"SciPy Radau": DASHED | dict(color=YELLOW, marker="P"), "SciPy BDF": DASHED | dict(color=INK, marker="X", lw=1.1)},
+)
+LINE = dict(ms=5.5, mew=0.6, mec="white", lw=1.6)
+RING = dict(ms=9.5, mew=0.7, mec=INK, mfc="none", ls="none", zorder=3)
+FIXED = "euler", "midpoint", "rk4"
 
 
 def work_precision_figure(curves):
@@ -34,19 +32,25 @@ def work_precision_figure(curves):
             draw_work_precision(ax, of_solver)
             ax.set(title=title, xlabel="evaluations of f")
         panels[0].set_ylabel("error at the end")
-        fig.legend(*panels[0].get_legend_handles_labels(), ncols=5, loc="outside upper center")
+        for name in FIXED:  # enough to say it once
+            last = next(iter(curves.values()))[name][-1]
+            panels[0].annotate(name, last, (5, 0), textcoords="offset points", va="center", color="#555555")
+        fig.legend(*panels[0].get_legend_handles_labels(), ncols=len(COLUMNS), loc="outside upper center")
     return fig
 
 
 def draw_work_precision(ax, of_solver):
-    """Ours as lines; SciPy's of the same tableau as rings, which should lie around the markers; the others dashed."""
-    for name, line in LINES.items():
-        if of_solver.get(name):
-            style = dict(ms=5, mew=0.6, mec="white", lw=1.6, label=name) | line
-            ax.plot(*np.transpose(of_solver[name]), **style)
-    for name, marker in RINGS.items():
-        if of_solver.get(name):
-            ax.plot(*np.transpose(of_solver[name]), marker, ms=9, mfc="none", mec=INK, mew=0.7, label=name, zorder=3)
-    ax.set(xscale="log", yscale="log", xlim=(30, 30_000), ylim=(1e-12, 30))
+    ax.set(xscale="log", yscale="log", xlim=(70, 8000), ylim=(1e-12, 9))
     ax.grid(color="#EEEEEE", lw=0.7)
     ax.set_axisbelow(True)
+    for name in FIXED:
+        ax.plot(*points(of_solver[name]), color=GREY, lw=1.1, marker=".", ms=4, zorder=1)
+    for column in COLUMNS:
+        for name, style in column.items():
+            if name in of_solver:
+                ax.plot(*points(of_solver[name]), label=name, **(LINE if "color" in style else RING) | style)
+
+
+def points(curve):
+    """Abscissas and ordinates; a curve without points still has its place in the legend."""
+    return np.transpose(curve or [(np.nan, np.nan)])

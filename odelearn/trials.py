@@ -1,0 +1,165 @@
+"""What a solver is tried on: problems with known solutions, and an f that remembers how it was called.
+
+    y' = -y           a few conditions on A and b; no node is ever looked at
+    y' = y cos t      the nodes c as well
+    x' = ..., y' = ...            every condition on A and b, but no node: the problem is autonomous
+    the same with t in places     every condition there is
+
+So a method of order p must show p on all four, and where it does not, the pattern says which part of it is wrong.
+The last two are systems because an equation with one component fulfils some conditions of order 5 and more for free.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+SPANS = {"forwards": (0.3, 6.3), "backwards": (6.3, 0.3)}
+MOST_EVALS = 50_000  # before a solve is given up: a loop that waits for t >= t1 never ends backwards
+
+
+class Problem(namedtuple("Problem", "name f exact")):
+    """dz/dt = f(z, t), and its solution exact(t), of shape (*t.shape, D) for an array t."""
+
+    __slots__ = ()
+
+    def on_clock(self, rate):
+        """The same problem in another unit of time, s = t / rate: dz/ds = rate f(z, rate s)."""
+        return Problem(self.name, lambda z, s: rate * self.f(z, rate * s), lambda s: self.exact(rate * s))
+
+    def with_time_as_state(self):
+        """The same problem, made autonomous: time is one more component tau, and tau' = 1."""
+        return Problem(
+            self.name,
+            lambda z, t: np.append(self.f(z[:-1], z[-1]), 1.0),
+            lambda t: np.concatenate([self.exact(t), t[..., None]], axis=-1),
+        )
+
+
+PAIR = np.array([1.0, 2.0])
+
+CLOCK = Problem("y' = 1", lambda z, t: np.ones_like(z), lambda t: PAIR + t[..., None])
+LINEAR = Problem("y' = -y", lambda z, t: -z, lambda t: PAIR * np.exp(6 - t)[..., None])
+FORCED = Problem("y' = y cos t", lambda z, t: z * np.cos(t), lambda t: PAIR * np.exp(np.sin(t))[..., None])
+
+
+def sheared(t):
+    """The circle (sin t, cos t), its second component shifted by the sine of the first."""
+    x = np.sin(t)
+    return np.stack([x, np.cos(t) + np.sin(x)], axis=-1)
+
+
+def turning(z, t):
+    """On sheared(t), x' = cos t = y - sin x, and y' = x' cos x - sin t."""
+    x, y = z
+    dx = y - np.sin(x)
+    return np.array([dx, dx * np.cos(x) - x])
+
+
+def half_told(z, t):
+    """The same, where half of cos t and of sin t is taken from the clock."""
+    x, y = z
+    dx = (y - np.sin(x) + np.cos(t)) / 2
+    return np.array([dx, dx * np.cos(x) - (x + np.sin(t)) / 2])
+
+
+SYSTEM = Problem("x' = y - sin x, y' = x' cos x - x", turning, sheared)
+EVERYTHING = Problem("x' = (y - sin x + cos t)/2, y' = x' cos x - (x + sin t)/2", half_told, sheared)
+PROBLEMS = (LINEAR, FORCED, SYSTEM, EVERYTHING)
+RESTLESS = Problem(
+    "y' = cos 30 t", lambda z, t: np.cos(30 * t) + 0 * z, lambda t: PAIR + np.sin(30 * t)[..., None] / 30
+)
+
+
+class Watched:
+    """f as a solver sees it, called as f(z, t) or f(z, t, theta). Notes the time of every call."""
+
+    def __init__(self, f, most):
+        self.f, self.most, self.times = f, most, []
+
+    def __call__(self, z, t, theta=None):
+        if np.ndim(t) > 0:
+            raise TypeError(
+                f"f was called with a time of shape {np.shape(t)}; its arguments are f(z, t), in this order"
+            )
+        if len(self.times) == self.most:
+            raise RuntimeError(f"given up after {self.most} evaluations of f, at t = {float(t):.6g}")
+        self.times.append(float(t))
+        z = np.asarray(z)
+        return self.f(z, float(t)).astype(z.dtype, copy=False)
+
+
+class Trial(namedtuple("Trial", "problem ts zs times trajectory raised")):
+    """One solve. zs is None where the solver raised an error; trajectory is what it returned, if that can be called."""
+
+    __slots__ = ()
+
+    @property
+    def evals(self):
+        return len(self.times)
+
+    @property
+    def exact(self):
+        return self.problem.exact(self.ts)
+
+    @property
+    def error(self):
+        """max |z - exact| / max |exact| over all observations; inf where there is nothing to compare."""
+        return self.distance(self.zs, self.ts)
+
+    @property
+    def dense_error(self):
+        """The error at 0.3 and 0.7 of the way between observations."""
+        t = np.concatenate([self.ts[:-1] + x * np.diff(self.ts) for x in (0.3, 0.7)])
+        return self.distance(None if self.zs is None else self.trajectory(t), t)
+
+    def distance(self, zs, t):
+        exact = self.problem.exact(t)
+        if np.shape(zs) != exact.shape or not np.isfinite(zs).all():
+            return np.inf
+        return float(np.abs(zs - exact).max() / np.abs(exact).max())
+
+
+class Bench:
+    """Where trials are run. It keeps what no error shows: how far outside f was called, what inputs were written to."""
+
+    def __init__(self, most=MOST_EVALS):
+        self.most = most
+        self.open = list(SPANS)  # the directions of time that are worth measuring
+        self.climbed = {}  # series of trials that have been run already
+        self.outside = dict.fromkeys(SPANS, 0.0)
+        self.changed = dict.fromkeys(SPANS, "")
+
+    def run(self, solve, problem, ts, dtype=float):
+        """The Trial of solve(z0, f, ts) on a problem, from its exact z(ts[0])."""
+        z0 = problem.exact(ts[0]).astype(dtype)
+        given_z0, given_ts, f = z0.copy(), ts.copy(), Watched(problem.f, self.most)
+        result = zs = raised = None
+        with np.errstate(all="ignore"):  # a long step may leave the domain of f
+            try:
+                result = solve(given_z0, f, given_ts)
+                zs = as_states(getattr(result, "zs", result))
+            except Exception as error:  # whatever a stranger's solver may raise
+                raised = f"{type(error).__name__}: {error}"
+        self.note(f.times, ts, {"z0": (z0, given_z0), "ts": (ts, given_ts)})
+        return Trial(problem, ts, zs, f.times, result if callable(result) else None, raised)
+
+    def both(self, measure):
+        """[measure(direction) for both directions of time], nan for one that is not open."""
+        return [measure(direction) if direction in self.open else np.nan for direction in SPANS]
+
+    def note(self, times, ts, inputs):
+        direction = "forwards" if ts[-1] > ts[0] else "backwards"
+        low, high = sorted((ts[0], ts[-1]))
+        beyond = max([low - min(times), max(times) - high]) / (high - low) if times else 0.0
+        if beyond > 1e-12:  # t0 + n h may miss t1 by round-off
+            self.outside[direction] = max(self.outside[direction], beyond)
+        for name, (before, after) in inputs.items():
+            if not np.array_equal(before, after):
+                self.changed[direction] = name
+
+
+def as_states(zs):
+    zs = np.asarray(zs)
+    if zs.dtype.kind not in "fc":
+        raise TypeError(f"the solver must return an array of floats, got {zs.dtype}")
+    return zs
