@@ -136,7 +136,7 @@ def through(step, watches):
         for bracket in watch.brackets(looks):
             x = zero(lambda x, watch=watch: watch.at(inside(step, x)), *bracket, resolution)
             zeros.append((x, watch.event.terminal, watch, bracket))
-    for x, terminal, watch, bracket in sorted(zeros, key=lambda zero: zero[:2]):
+    for x, terminal, watch, bracket in sorted(zeros, key=lambda found: found[:2]):
         if terminal:
             x = zero(lambda x, watch=watch: watch.at(inside(shortened(step, x), 1)), *bracket, resolution)
             last = shortened(step, x)

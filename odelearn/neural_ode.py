@@ -53,8 +53,9 @@ def event_vjp(z0, f, ts, theta, event, solver, method=Backsolve()):  # noqa: B00
     a fixed number n of steps. dL/dts[1] = 0: ts[1] only says where to stop looking. Raises SolverError if the event
     does not occur before, or if the solution touches g = 0 without going through, where dt is infinite.
     """
-    t0, t_stop = ts
-    f, g = as_dynamics(f), as_dynamics(event.g)
+    if len(ts) != 2:
+        raise ValueError(f"ts must be two times here, the start and where to stop looking, got {len(ts)}")
+    (t0, t_stop), f, g = ts, as_dynamics(f), as_dynamics(event.g)
     first = odesolve(z0, f, ts, theta, solver, replace(event, terminal=True))
     if not first.events[0]:
         raise SolverError(f"the event did not occur between ts[0] = {t0:g} and ts[1] = {t_stop:g}")
@@ -126,7 +127,7 @@ def odeint_event(z0, f, ts, theta, event, solver=dopri5(), method=Backsolve()): 
 def refuse_second_order(*values):
     if any(isinstance(x, tape.Traced) for x in values):
         raise TypeError(
-            "odeint has first derivatives only: its pullback is a numerical solve, which is not traced. For derivatives "
-            "of derivatives put the discretisation itself on the tape: unrolled(z0, f, ts, theta, solver), whose "
+            "odeint has first derivatives only: its pullback is a numerical solve, which is not traced. For those of "
+            "second order put the discretisation itself on the tape: unrolled(z0, f, ts, theta, solver), whose "
             "gradient is that of Discrete()"
         )

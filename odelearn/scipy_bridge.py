@@ -18,11 +18,11 @@ from .control import AdaptiveSteps, is_finite
 from .failures import SolverError
 from .stepping import Log, Solver, accepted_steps, first_slope, values
 
-METHODS = {  # the dtypes of z: implicit methods take differences of f, too small for single precision; LSODA is real
+METHODS = {  # and the dtypes of z. Implicit methods take differences of f, which single precision is too coarse for
     "RK23": "fdFD",
     "RK45": "fdFD",
     "DOP853": "fdFD",
-    "Radau": "dD",
+    "Radau": "d",
     "BDF": "dD",
     "LSODA": "d",
 }
@@ -89,7 +89,7 @@ def no_stages(method):
 
 
 class Measured:
-    """f as SciPy calls it, on vectors. evals: how often; bad: (t, dz) if it was not finite last; error: f's own."""
+    """f as SciPy calls it, on vectors. evals: how often; bad: the last (t, dz) if not finite; error: that of f."""
 
     def __init__(self, measure, z0, theta):
         self.measure, self.z0, self.theta = measure, z0, theta
