@@ -91,7 +91,7 @@ def add_fit(commands):
                      " in every interval or :h=LENGTH; bosh3, dopri5, tsit5, dop853 with :rtol=R,atol=A"
                      " (default: rk4:n=2)")  # fmt: skip
     fit.add_argument("--method", choices=METHODS, help="of the gradient (default: backsolve, the paper's adjoint)")
-    fit.add_argument("--steps", metavar="N", type=positive, help="steps of Adam (default: 800)")
+    fit.add_argument("--steps", metavar="N", type=positive, help="steps of Adam (default: 600)")
     fit.add_argument("--lr", type=rate, help="learning rate of Adam (default: 0.01)")
     fit.add_argument("--seed", metavar="N", type=count, help="of the first parameters (default: 0)")
     fit.add_argument("--resume", metavar="MODEL.npz", help="go on from a saved model; takes only --steps and --out")

@@ -42,6 +42,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures take a second each; most tests are about something else."""
+    monkeypatch.setattr("odelearn.experiments.fit.draw", lambda *_: None)
+
+
 # ---- fit
 
 
@@ -76,24 +82,37 @@ def test_the_main_job_explains_nine_tenths_of_the_variance(folder, capsys):
         ["gaps.csv", "--time", "when", "--columns", "a,b", "--log", "--model", "own.py:f", "--lr", "0.1"],
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_any_series_can_be_fitted(folder, capsys, arguments):
     assert main(["fit", *arguments, "--steps", "2", "--out", "out"]) == 0
     assert "gradient check passed" in capsys.readouterr().out
     name = Path(arguments[0]).stem
-    assert (folder / "out" / f"{name}.png").exists()
     with np.load(folder / "out" / f"{name}.npz") as saved:
         assert len(saved["history"]) == 2 and np.isfinite(saved["theta"]).all()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_drift_of_the_adjoint_is_said_once(folder, capsys):
+    """dz/dt = -20 z contracts by e^20 in the time between observations: what is rebuilt backwards is lost."""
+    (folder / "stiff.py").write_text("theta0 = [-20.0]\ndef f(z, t, theta): return theta * z\n")
+    options = ["--model", "stiff.py:f", "--columns", "prey", "--steps", "2", "--solver", "dopri5"]
+    assert main(["fit", "good.csv", *options]) == 0
+    assert capsys.readouterr().out.count("rebuilt backwards") == 1
+    assert main(["fit", "good.csv", *options, "--method", "discrete"]) == 0
+    assert "rebuilt backwards" not in capsys.readouterr().out
 
 
 def test_the_same_seed_gives_the_same_bytes(folder):
     """Model and figure, from two processes; another seed gives others."""
     for out, seed in (("one", "7"), ("two", "7"), ("three", "8")):
-        assert odelearn("fit", "good.csv", "--steps", "2", "--seed", seed, "--out", out, cwd=folder).returncode == 0
+        options = ["--columns", "prey", "--steps", "2", "--seed", seed, "--out", out]
+        assert odelearn("fit", "good.csv", *options, cwd=folder).returncode == 0
     for name in ("good.npz", "good.png"):
         one, two, three = ((folder / out / name).read_bytes() for out in ("one", "two", "three"))
         assert one == two != three
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_wrong_pullback_is_named_before_training(folder, capsys):
     """dz/dt = theta z, with a lost sign in a df/dtheta."""
     (folder / "slip.py").write_text(
@@ -229,7 +248,7 @@ def test_ctrl_c_saves_what_was_learned_and_resume_goes_on(folder, capsys):
 @pytest.mark.parametrize("moments_updated", [False, True])
 def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, monkeypatch, moments_updated):
     """6 steps are planned; Ctrl-C comes within the third, before or after Adam has taken note of its gradient."""
-    options = ["--steps", "6", "--beside", "linear"]
+    options = ["--columns", "prey", "--steps", "6", "--beside", "linear"]
     assert main(["fit", "good.csv", *options, "--out", "straight"]) == 0
 
     step, calls = Adam.step, itertools.count(1)
@@ -251,6 +270,7 @@ def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, mon
         assert Path("stopped", name).read_bytes() == Path("straight", name).read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_ctrl_c_before_training_and_in_the_companion_is_status_130(folder, monkeypatch, capsys):
     """The model itself is saved before anything is set beside it."""
     step, calls = Adam.step, itertools.count(1)
@@ -276,7 +296,7 @@ def test_the_console_script_and_a_background_job_take_sigint_too(folder):
     """A shell starts background jobs with SIGINT ignored; here it still means: stop and save."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process = start("fit", "good.csv", "--steps", "100000", cwd=folder, until="loss")
+        process = start("fit", "good.csv", "--columns", "prey", "--steps", "100000", cwd=folder, until="loss")
     finally:
         signal.signal(signal.SIGINT, ignored)
     process.send_signal(signal.SIGINT)
@@ -284,6 +304,7 @@ def test_the_console_script_and_a_background_job_take_sigint_too(folder):
     assert process.returncode == 130 and Path("odelearn-out/good.npz").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_step_that_fails_saves_too_and_is_status_1(folder, capsys):
     """dz/dt = theta z with a rate that runs away: the solve overflows. One line says so, and where the rest is."""
     (folder / "runaway.py").write_text("theta0 = [0.1]\ndef f(z, t, theta): return theta * z\n")
@@ -294,6 +315,7 @@ def test_a_step_that_fails_saves_too_and_is_status_1(folder, capsys):
         assert np.isfinite(saved["theta"]).all() and len(saved["history"]) > 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_resume_takes_no_other_data_or_settings(folder, capsys):
     assert main(["fit", "good.csv", "--model", "linear", "--steps", "1", "--out", "out"]) == 0
     for extra in (["good.csv"], ["--model", "mlp"], ["--hold-out", "1"], ["--no-log"]):
@@ -307,6 +329,7 @@ def test_resume_takes_no_other_data_or_settings(folder, capsys):
         assert len(new["history"]) == 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_model_file_that_changed_since_is_noticed(folder, capsys):
     assert main(["fit", "good.csv", "--model", "own.py:f", "--steps", "1", "--out", "out"]) == 0
     (folder / "own.py").write_text(OWN.replace("0.1]", "0.1, 3.0]"))
@@ -326,6 +349,7 @@ def table(path):
     return header, np.array(rows, float)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_predict_writes_the_curve_in_the_names_and_units_of_the_data(folder):
     """From another directory, by another process. In log coordinates or not, the file holds counts."""
     for log in ("--log", "--no-log"):
@@ -341,6 +365,7 @@ def test_predict_writes_the_curve_in_the_names_and_units_of_the_data(folder):
         assert np.array_equal(rows[0, 1:], start)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_forecast_does_not_depend_on_where_one_looks(folder):
     """`points` chooses times on one curve, made by the steps of the training: its last value is always the same."""
     assert main(["fit", "good.csv", "--solver", "rk4:n=1", "--steps", "1", "--out", "out"]) == 0
@@ -351,6 +376,7 @@ def test_a_forecast_does_not_depend_on_where_one_looks(folder):
     assert np.array_equal(*ends) and ends[0][0] == 15
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_time_runs_both_ways(folder):
     """Before the first observation the curve is continued backwards: on dz/dt = theta cos t by the sine."""
     (folder / "sine.py").write_text(
@@ -366,6 +392,7 @@ def test_time_runs_both_ways(folder):
     assert np.allclose(rows[:, 1], z0 + theta * np.sin(rows[:, 0]), rtol=1e-8)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_forecast_needs_somewhere_to_go(folder, capsys):
     assert main(["fit", "good.csv", "--model", "linear", "--steps", "1", "--out", "out"]) == 0
     for extra in (["--until", "0"], ["--until", "nan"], ["--until", "inf"], ["--until", "9", "--points", "1"]):
@@ -373,6 +400,7 @@ def test_a_forecast_needs_somewhere_to_go(folder, capsys):
         assert "two times" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_forecast_that_blows_up_is_status_1(folder, capsys):
     """dz/dt = theta z^2 from z0 = 1 at t = 0 is 1 / (1 - theta t): with theta = 0.1 it ends at t = 10."""
     (folder / "blowup.csv").write_text("t,z\n0,1\n1,1.1111\n2,1.25\n3,1.4286\n9,10\n")

@@ -1,5 +1,6 @@
-"""Before training: is the gradient of this loss, with this model, right?"""
+"""Is the gradient of this loss, with this model, right? Before training, and after it."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -7,14 +8,17 @@ import numpy as np
 from ..adjoint import Backsolve
 from ..control import AdaptiveSteps, FixedSteps
 from ..discrete import Discrete
+from ..drift import DriftWarning
 from ..stepping import Solver
 from ..tape import grad
 from ..verify import check_gradient
 from .options import UsageError, one_line
+from .training import no_warnings
 
 ROWS = 12  # that the check looks at: enough to see every term, and cheap
 
 
+@no_warnings()
 def rehearse(training, what):
     """One loss and one gradient. Raises UsageError for a model that cannot even do that."""
     try:
@@ -23,6 +27,7 @@ def rehearse(training, what):
         raise UsageError(f"{what}: the first step fails with {one_line(error)}") from error
 
 
+@no_warnings()
 def gradient_report(training):
     """(passed, text): what is known about the gradient at the start of training, on fixed steps of the same tableau.
 
@@ -59,6 +64,15 @@ def closing(gaps, tableau):
 
 def parts(p, D):
     return {"z0": p[:D], "theta": p[D:]}
+
+
+def drift_note(training):
+    """What the last gradient of the training has to say about drift, as a line to print, or ""."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DriftWarning)
+        grad(training.loss)(training.p, training.series.rows)
+    drift = [str(warning.message) for warning in caught if warning.category is DriftWarning]
+    return f"Warning: {drift[0]}. Here: --method discrete.\n" if drift else ""
 
 
 def fixed(solver, halved=False):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..optim import TrainingStopped
-from .checking import gradient_report, rehearse
+from .checking import drift_note, gradient_report, rehearse
 from .models import absolute, model_from
 from .options import METHODS, UsageError, solver_from
 from .series import series_from_csv
@@ -15,7 +15,7 @@ from .training import Training, r_squared
 LYNX_HARE = Path(__file__).parent.parent / "datasets" / "lynx_hare.csv"
 SERIES = {"time": None, "columns": None, "log": False, "hold_out": None}
 SETTINGS = {"model": "mlp", "beside": "none", "solver": "rk4:n=2", "method": "backsolve", "lr": 0.01, "seed": 0}
-STEPS = 800
+STEPS = 600
 
 
 def fit(csv=None, out=None, resume=None, **options):
@@ -92,21 +92,20 @@ def train(training, settings, steps, path):
         save_model(path, training, settings)
         raise TrainingStopped(f"{stopped}; saved in {path}", stopped.theta, stopped.history) from stopped
     save_model(path, training, settings)
+    steps = len(training.history)
+    saved = f"Saved in {path}: the model after {steps} steps, which looked at {training.rows_at(steps)} rows."
     if complete:
-        print(f"\nSaved in {path}: the model after {len(training.history)} steps.\n")
+        print(f"\n{saved}\n{drift_note(training)}")
     else:
-        print(
-            f"\nStopped by Ctrl-C. Saved in {path}: the model after {len(training.history)} steps. To go on:\n"
-            f"    python -m odelearn fit --resume {path}\n"
-        )
+        print(f"\nStopped by Ctrl-C. {saved} To go on:\n    python -m odelearn fit --resume {path}\n")
     return complete
 
 
 def companion(training, settings):
-    """Another model of the same series, by the same code."""
+    """Another model of the same series, by the same code, in as many steps."""
     other = new_training(training.series, settings | {"model": settings["beside"]}, training.planned)
     print(f"Beside it, by the same code: {other.model.label}, {other.model.theta0.size} parameters", flush=True)
-    if not other.learn(other.planned):
+    if not other.learn(len(training.history)):
         raise KeyboardInterrupt
     return other
 

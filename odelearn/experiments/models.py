@@ -56,7 +56,7 @@ def lotka_volterra(series):
         dx/dt =  alpha x - beta  x y
         dy/dt = -gamma y + delta x y
 
-    or, with --log, the same for z = (log x, log y). The first guess turns twice in the time that the series spans,
+    or, with --log, the same for z = (log x, log y). The first guess turns once in the time that the series spans,
     around the means: the equilibrium is x = gamma / delta, y = alpha / beta.
     """
     if len(series.columns) != 2:
@@ -67,7 +67,7 @@ def lotka_volterra(series):
     means = np.nanmean(series.ys[: series.rows], axis=0)  # (2,) of x and y
     if not (means > 0).all():
         raise UsageError(f"--model lotka-volterra counts individuals, but the means are {means[0]:g} and {means[1]:g}")
-    omega = 2 * np.pi / (series.span / 2)
+    omega = 2 * np.pi / series.span
     theta0 = np.log([omega, omega, omega / means[1], omega / means[0]])
     return Model(Dynamics(lotka_volterra_log if series.log else lotka_volterra_counts), theta0, "Lotka-Volterra")
 

@@ -1,9 +1,11 @@
 """Learning z0 and theta of dz/dt = f(z, t, theta) from a series: the loss, the steps, the forecast, and R^2."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 
+from ..drift import DriftWarning
 from ..failures import SolverError
 from ..neural_ode import odeint
 from ..optim import Adam, TrainingStopped, fit
@@ -115,11 +117,18 @@ class Training:
         return self.trajectory(self.mesh(ts[-1]))(ts)
 
 
-def minimise(loss_and_grad, p, opt, steps, callback=None):
-    """optim.fit, without its warning after Ctrl-C: the commands have their own word about that."""
+@contextmanager
+def no_warnings():
+    """Without those after Ctrl-C and about drift: the commands say that in their own words, and once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "stopped by Ctrl-C")
-        return fit(loss_and_grad, p, opt, steps, callback=callback)
+        warnings.simplefilter("ignore", DriftWarning)
+        yield
+
+
+@no_warnings()
+def minimise(loss_and_grad, p, opt, steps, callback=None):
+    return fit(loss_and_grad, p, opt, steps, callback=callback)
 
 
 def r_squared(zs, observations):
