@@ -21,7 +21,7 @@ def rows():
     """(equation numbers, modules.names, tests) of each row of the table."""
     for line in (ROOT / "notebooks" / "paper_map.md").read_text().splitlines():
         if line.startswith("| ("):
-            equation, _, _, code, test = (cell.strip() for cell in line.strip("|").split("|"))
+            equation, _, _, code, _, test = (cell.strip() for cell in line.strip("|").split("|"))
             yield re.findall(r"\((\d+)\)", equation), re.findall(r"`([\w.]+)`", code), re.findall(r"`([\w./:]+)`", test)
 
 

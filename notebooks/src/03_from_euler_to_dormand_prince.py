@@ -1,0 +1,739 @@
+# %% [markdown] tags=["header"]
+# # 03 From Euler to Dormand-Prince
+#
+# | | |
+# |---|---|
+# | **You will be able to** | solve a differential equation by Euler's polygons, by any Runge-Kutta tableau, and by steps that choose their own length; prove the order of a method, observe it, and tell when a method is unstable |
+# | **You need** | derivatives, Taylor's formula, matrices, NumPy; notebook 01 for the checks. No differential equations |
+# | **Time** | 90 minutes |
+# | **Equations** | (1), (2) and (3): residual step, its limit, ODESolve; Figure 1 of the paper |
+#
+# A Neural ODE replaces the layers of a network by an ODE solver. So before we differentiate a solver we build one. It
+# starts as three lines of Euler, and ends as the method that most libraries use by default, with each claim measured on
+# the way.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import odelearn
+from odelearn import checks
+from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
+
+plt.rcParams.update(STYLE)
+rng = np.random.default_rng(1)
+
+# %% [markdown]
+# ## 1. An equation for a slope
+#
+# A *differential equation* says how fast something changes, given where it is:
+#
+# $$\frac{dz}{dt} = f(z, t, \theta), \qquad z(t_0) = z_0.$$
+#
+# Here $t$ is time, $z$ the *state* (a number or an array), $\theta$ are parameters, and $f$ is a function that we know.
+# In a Neural ODE it is a network. What we look for is the curve $z(t)$ that starts at $z_0$ and has the slope
+# $f(z(t), t, \theta)$ wherever it passes. Integrating both sides gives the equation (3) of the paper,
+#
+# $$z(t_1) = z(t_0) + \int_{t_0}^{t_1} f(z(t), t, \theta)\, dt = \text{ODESolve}(z(t_0), f, t_0, t_1, \theta).$$
+#
+# The integral does not solve anything yet, because the unknown $z(t)$ stands inside it.
+#
+# Our first example has $f = \theta z \cos t$. Its solution is $z(t) = z_0\, e^{\theta (\sin t - \sin t_0)}$.
+# (Differentiate it, and see.) That makes it good for tests.
+
+
+# %%
+def f(z, t, theta):
+    return theta[0] * z * np.cos(t)
+
+
+def exact(t):
+    return z0 * np.exp(theta[0] * (np.sin(t) - np.sin(t0)))
+
+
+z0, t0, t1, theta = np.array([1.0]), 0.0, 5.0, np.array([1.0])
+
+# %% [markdown]
+# Draw a little line of slope $f(z, t, \theta)$ at many points $(t, z)$: a *direction field*. A solution is a curve that
+# follows the lines. Euler's method (1768) follows them in the simplest way: go straight on in the present direction for
+# a time $h$, the *step*, then look again.
+#
+# $$z_{next} = z + h\, f(z, t, \theta)$$
+
+
+# %%
+def euler_step(f, z, t, h, theta):
+    return z + h * f(z, t, theta)
+
+
+def solve(step, f, z0, t0, t1, n, theta):
+    """n equal steps from t0 to t1: the times, and the states there."""
+    h, ts, zs = (t1 - t0) / n, [t0], [z0]
+    for i in range(n):
+        zs.append(step(f, zs[-1], ts[-1], h, theta))
+        ts.append(t0 + (i + 1) * h)
+    return np.array(ts), np.array(zs)
+
+
+fig, ax = plt.subplots(figsize=(6.5, 4))
+T, Z = np.meshgrid(np.linspace(0, t1, 26), np.linspace(0, 3.2, 17))
+slope = f(Z, T, theta)
+line = dict(
+    angles="xy", pivot="mid", headwidth=1, headlength=0, headaxislength=0, color="#BBBBBB", width=2.5e-3, scale=38
+)
+ax.quiver(T, Z, 1 / np.hypot(1, slope), slope / np.hypot(1, slope), **line)
+fine = np.linspace(t0, t1, 200)
+ax.plot(fine, exact(fine), color=INK, lw=1.5, label="exact")
+for n, colour, marker in (5, ORANGE, "s"), (10, SKY, "^"), (40, BLUE, "."):
+    ts, zs = solve(euler_step, f, z0, t0, t1, n, theta)
+    ax.plot(ts, zs, marker + "-", color=colour, ms=5, lw=1, label=f"{n} steps")
+ax.set(xlabel="$t$", ylabel="$z$", ylim=(0, 3.3), title="Euler's polygons on the direction field of $f = z \\cos t$")
+ax.legend(loc="upper right")
+plt.show()
+
+# %% [markdown] tags=["predict"]
+# **Predict.** With 10 steps Euler's polygon ends about 0.2 away from the truth. How many steps will it take until 6
+# digits are right?
+
+# %%
+for n in 10, 100, 1000, 10_000:
+    ts, zs = solve(euler_step, f, z0, t0, t1, n, theta)
+    print(f"{n:6} steps: error at the end {abs(zs[-1] - exact(t1))[0]:.1e}")
+
+# %% [markdown]
+# Ten times the steps, a tenth of the error. The *order* of Euler's method is 1, and an error of $10^{-6}$ takes more
+# than a million steps.
+#
+# Where does that come from? By Taylor, one step of the exact solution is
+# $z(t + h) = z + h f + \tfrac12 h^2 z'' + \dots$, so Euler drops $\tfrac12 h^2 z''$ in each step. There are
+# $(t_1 - t_0) / h$ steps, and what is left at the end is of the size of $h$.
+
+# %% [markdown]
+# ## 2. A residual net is Euler with step 1
+#
+# A layer of a residual net adds something to what comes in. Equation (1) of the paper:
+#
+# $$h_{t+1} = h_t + f(h_t, \theta_t).$$
+#
+# (In this equation $h$ is the hidden state, which we call $z$; for us, $h$ stays the step.) That is Euler's step with
+# $h = 1$: depth is time. The idea of the paper is to keep $f$, and to leave it to a solver where to evaluate it (2).
+#
+# Figure 1 of the paper shows both. Here it is with a field of our own. Circles are the points where $f$ was evaluated.
+
+
+# %%
+def layer(z, t, theta):
+    return np.sin(1.3 * z + 2 * t) - 0.1 * z
+
+
+def watched(f, points):
+    """f, which notes where it is asked."""
+
+    def g(z, t, theta):
+        points.append((z[0], t))
+        return f(z, t, theta)
+
+    return g
+
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
+starts, fine = np.linspace(-4.5, 4.5, 11), np.linspace(0, 5, 200)
+for ax, name, levels in (axes[0], "residual net", np.arange(5)), (axes[1], "ODE net", np.linspace(0, 4.8, 17)):
+    Z, T = np.meshgrid(np.linspace(-5, 5, 26), levels)
+    dz = layer(Z, T, None)
+    ax.quiver(Z, T, dz, np.ones_like(dz), angles="xy", color="#B8B8B8", scale=40, width=2.6e-3, headwidth=4)
+    for start in starts:
+        points = []
+        if name == "ODE net":
+            curve = odelearn.odesolve([start], watched(layer, points), [0, 5], None, odelearn.bosh3(1e-2, 1e-2))
+            ax.plot(curve(fine)[:, 0], fine, color=BLUE, lw=1.1)
+        else:
+            depth, zs = solve(euler_step, watched(layer, points), np.array([start]), 0.0, 5.0, 5, None)
+            ax.plot(zs[:, 0], depth, color=ORANGE, lw=1.1)
+        ax.plot(*np.transpose(points), "o", mfc="white", mec=INK, mew=0.7, ms=3.2)
+    ax.set(xlabel="state $z$: input below, output above", title=name, xlim=(-5.4, 5.4))
+axes[0].set(ylabel="depth $t$")
+plt.show()
+
+# %% [markdown]
+# Left: one evaluation a layer, at depths that are fixed by the architecture. Right: a vector field at every depth, and
+# a solver that asks where it needs to, more often where the curve bends. (Circles beside a curve belong to steps that
+# were tried and found too long; section 7 explains.) Look for something that the left side can do and the right side
+# cannot. Exercise 3 comes back to it.
+
+# %% [markdown]
+# ## 3. Better slopes
+#
+# Euler takes the slope at the beginning and trusts it for the whole step. The slope in the middle would be better, but
+# we do not know $z$ there. So take half an Euler step to find out:
+#
+# $$k_1 = f(z, t), \qquad k_2 = f\!\left(z + \tfrac{h}{2} k_1,\; t + \tfrac{h}{2}\right), \qquad
+# z_{next} = z + h\, k_2.$$
+#
+# This is the *midpoint method* (Runge 1895). Each $k_i$ is called a *stage*. Kutta (1901) found the classical way to
+# combine four of them.
+
+
+# %%
+def midpoint_step(f, z, t, h, theta):
+    k1 = f(z, t, theta)
+    k2 = f(z + h / 2 * k1, t + h / 2, theta)
+    return z + h * k2
+
+
+def rk4_step(f, z, t, h, theta):
+    k1 = f(z, t, theta)
+    k2 = f(z + h / 2 * k1, t + h / 2, theta)
+    k3 = f(z + h / 2 * k2, t + h / 2, theta)
+    k4 = f(z + h * k3, t + h, theta)
+    return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+# %% [markdown] tags=["predict"]
+# **Predict.** Per step, RK4 evaluates $f$ four times as often as Euler. Is it worth it? Guess the error of Euler with
+# 400 steps, of the midpoint method with 200, and of RK4 with 100: the same 400 evaluations each.
+
+# %%
+for name, step, n in ("Euler", euler_step, 400), ("midpoint", midpoint_step, 200), ("RK4", rk4_step, 100):
+    error = abs(solve(step, f, z0, t0, t1, n, theta)[1][-1] - exact(t1))[0]
+    print(f"{name:9} {n:4} steps, 400 evaluations: error {error:.1e}")
+
+# %% [markdown]
+# The exponent makes it. A method has *order* $p$ if its error is about $C h^p$. In a log-log plot that is a line of
+# slope $p$, and the slope is what we measure.
+
+
+# %%
+def errors(step, ns):
+    return np.array([abs(solve(step, f, z0, t0, t1, n, theta)[1][-1] - exact(t1))[0] for n in ns])
+
+
+def fitted_slope(hs, errors):
+    return np.polyfit(np.log(hs), np.log(errors), 1)[0]
+
+
+ns = np.array([20, 40, 80, 160, 320, 640])
+hs = (t1 - t0) / ns
+fig, ax = plt.subplots(figsize=(6.5, 3.8))
+methods = ("Euler", euler_step, ORANGE, "s"), ("midpoint", midpoint_step, SKY, "^"), ("RK4", rk4_step, BLUE, "o")
+for name, step, colour, marker in methods:
+    e = errors(step, ns)
+    ax.loglog(hs, e, marker + "-", color=colour, ms=5, lw=1.2)
+    ax.text(hs[-1] * 0.92, e[-1], f"{name}, slope {fitted_slope(hs[-3:], e[-3:]):.2f}", ha="right", va="center")
+ax.set(xlabel="step $h$", ylabel="error at $t_1$", xlim=(1.5e-3, 0.4))
+plt.show()
+
+# %% [markdown] tags=["checkpoint"]
+# **Checkpoint.** Another method with two stages is Heun's: go a whole Euler step to see the slope at the far end, then
+# take the mean of both slopes, $z_{next} = z + \tfrac{h}{2}(k_1 + k_2)$. The function below runs, and on $y' = -y$ it
+# is even of order 2. The check knows better. Change the marked line.
+
+# %% tags=["checkpoint"]
+
+
+def heun_step(f, z, t, h, theta):
+    k1 = f(z, t, theta)
+    k2 = f(z + h * k1, t, theta)  # <- yours
+    return z + h / 2 * (k1 + k2)
+
+
+checks.check_step(heun_step, order=2)
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Answer</b></summary>
+#
+# The second slope belongs to the far end in *time* as well. On $y' = -y$ nobody notices, since that $f$ never looks at
+# its watch. This is the most common slip of all, and the reason why our test problems depend on $t$.
+#
+# ```python
+# def heun_step(f, z, t, h, theta):
+#     k1 = f(z, t, theta)
+#     k2 = f(z + h * k1, t + h, theta)
+#     return z + h / 2 * (k1 + k2)
+#
+#
+# assert checks.check_step(heun_step, order=2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# ## 4. A method is a table
+#
+# All of these follow one pattern. Stage $i$ stands at time $t + c_i h$ and at a point reached with the stages before
+# it; the step is a weighted mean of all slopes:
+#
+# $$k_i = f\Bigl(z + h \sum_{j<i} A_{ij} k_j,\; t + c_i h,\; \theta\Bigr), \qquad z_{next} = z + h \sum_i b_i k_i.$$
+#
+# So a method *is* the numbers $A$, $b$ and $c$. They are written as a *Butcher tableau*. This is the one of RK4:
+#
+# $$\begin{array}{c|cccc} 0 & & & & \\ \tfrac12 & \tfrac12 & & & \\ \tfrac12 & 0 & \tfrac12 & & \\ 1 & 0 & 0 & 1 & \\
+# \hline & \tfrac16 & \tfrac26 & \tfrac26 & \tfrac16 \end{array} \qquad \begin{array}{c|c} c & A \\ \hline & b
+# \end{array}$$
+#
+# With the method as data, one function steps them all.
+
+
+# %%
+def stages(f, z, t, h, theta, tableau):
+    k = []
+    for A_i, c_i in zip(tableau.A, tableau.c, strict=True):
+        Z = z + h * sum(A_ij * k_j for A_ij, k_j in zip(A_i, k, strict=False))
+        k.append(f(Z, t + c_i * h, theta))
+    return np.array(k)
+
+
+def stepper(tableau):
+    def step(f, z, t, h, theta):
+        return z + h * np.tensordot(tableau.b, stages(f, z, t, h, theta, tableau), 1)
+
+    return step
+
+
+same = solve(stepper(odelearn.RK4), f, z0, t0, t1, 50, theta)[1] - solve(rk4_step, f, z0, t0, t1, 50, theta)[1]
+print("the tableau's RK4 is ours:", np.abs(same).max() < 1e-14)
+print(checks.check_step(stepper(odelearn.DOPRI5), order=5))
+
+# %% [markdown]
+# `DOPRI5` is the method of Dormand and Prince (1980), of order 5. It has 7 stages. The last one is the slope at the end
+# of the step, which is also the first slope of the next step (*first same as last*), so it costs 6.
+
+# %% [markdown]
+# ## 5. Why that order: conditions on the table
+#
+# Nobody needs to take an order on trust, nor to measure it. Expand both the exact solution and the step in powers of
+# $h$, and compare. With $f$ and its derivatives taken at $(z, t)$, and $t$ counted as a component of the state so that
+# there is only one kind of derivative, $f'$:
+#
+# $$z(t + h) = z + h f + \tfrac{h^2}{2} f' f + \tfrac{h^3}{6} \bigl( f''(f, f) + f' f' f \bigr) + \dots$$
+#
+# $$z_{next} = z + h\, \textstyle\sum_i b_i\; f + h^2 \sum_i b_i c_i\; f' f +
+# h^3 \bigl( \tfrac12 \sum_i b_i c_i^2\; f''(f, f) + \sum_{ij} b_i A_{ij} c_j\; f' f' f \bigr) + \dots$$
+#
+# (It uses that each row of $A$ adds up to $c_i$.) The terms must agree one by one, because $f$ may be anything:
+#
+# | order | term | condition |
+# |---|---|---|
+# | 1 | $f$ | $\sum b_i = 1$ |
+# | 2 | $f' f$ | $\sum b_i c_i = 1/2$ |
+# | 3 | $f''(f, f)$ | $\sum b_i c_i^2 = 1/3$ |
+# | 3 | $f' f' f$ | $\sum b_i A_{ij} c_j = 1/6$ |
+#
+# Each term is a *rooted tree*: an $f$ is a node, and what a derivative is applied to hangs below it. From order 4 on
+# one lets the computer draw the trees: there are 17 of them up to order 5, and 200 up to order 8.
+
+
+# %%
+def first_conditions(tableau):
+    A, b, c = tableau.A, tableau.b, tableau.c
+    return {"f": b.sum() - 1, "f'f": b @ c - 1 / 2, "f''(f,f)": b @ c**2 - 1 / 3, "f'f'f": b @ A @ c - 1 / 6}
+
+
+def holds_to(tableau, weights=None):
+    """The highest order whose conditions all hold."""
+    p = 0
+    while max(map(abs, odelearn.order_conditions(tableau, p + 1, weights).values())) < 1e-11:
+        p += 1
+    return p
+
+
+print(f"{'':9}" + "".join(f"{term:>10}" for term in first_conditions(odelearn.EULER)) + "   proved order")
+for tableau in odelearn.EULER, odelearn.MIDPOINT, odelearn.BOSH3, odelearn.RK4, odelearn.DOPRI5, odelearn.DOP853:
+    residuals = "".join(f"{r + 0.0 if abs(r) > 1e-12 else 0.0:10.3f}" for r in first_conditions(tableau).values())
+    print(f"{tableau.name:9}{residuals}   {holds_to(tableau)}")
+
+# %% [markdown] tags=["break-it"]
+# ## 6. Break it
+#
+# Here are tableaus with one thing wrong. For each we measure the slope on three problems and ask the order conditions.
+# **Before you run the cell:** which of the slips will go unnoticed on $y' = -y$? Which on $y' = y \cos t$?
+#
+# The third problem is a pair, $u' = u v$ and $v' = -\log u$, with the solution $u = e^{\sin t}$, $v = \cos t$. It is
+# nonlinear, but $f$ does not depend on $t$.
+
+
+# %% tags=["break-it"]
+def changed(tableau, **new):
+    """The tableau with some entries replaced: changed(RK4, c={1: 0.3}, A={(1, 0): 0.3})."""
+    parts = {name: getattr(tableau, name).copy() for name in "Abc"}
+    for name, entries in new.items():
+        for place, value in entries.items():
+            parts[name][place] = value
+    return odelearn.ButcherTableau("changed", order=tableau.order, **parts)
+
+
+problems = {
+    "-y": (lambda y, t, theta: -y, lambda t: np.exp(-t) * np.ones(1)),
+    "y cos t": (lambda y, t, theta: y * np.cos(t), lambda t: np.exp(np.sin(t)) * np.ones(1)),
+    "(uv, -log u)": (
+        lambda z, t, theta: np.array([z[0] * z[1], -np.log(z[0])]),
+        lambda t: np.array([np.exp(np.sin(t)), np.cos(t)]),
+    ),
+}
+
+
+def observed(tableau, f, exact, ns=(32, 48, 64)):
+    ends = [solve(stepper(tableau), f, exact(0.3), 0.3, 2.3, n, None)[1][-1] for n in ns]
+    return fitted_slope(1 / np.array(ns), [np.abs(end - exact(2.3)).max() for end in ends])
+
+
+RK4, DOPRI5 = odelearn.RK4, odelearn.DOPRI5
+slips = {
+    "RK4 as it is": RK4,
+    "c_2 = 0, a stale time": changed(RK4, c={1: 0.0}),
+    "b = 2/6, 1/6, 1/6, 2/6": changed(RK4, b={0: 2 / 6, 1: 1 / 6, 2: 1 / 6, 3: 2 / 6}),
+    "A_32 = 1/3": changed(RK4, A={(2, 1): 1 / 3}),
+    "1/4, 1/3, 1/2, then all": odelearn.ButcherTableau(
+        "linear", order=4, c=[0, 1 / 4, 1 / 3, 1 / 2], A=np.diag([1 / 4, 1 / 3, 1 / 2], -1), b=[0, 0, 0, 1]
+    ),
+    "DOPRI5 as it is": DOPRI5,
+    "DOPRI5, two digits swapped": changed(DOPRI5, A={(3, 0): 44 / 54}),
+}
+print(f"{'observed order on y':28}" + "".join(f"{name:>14}" for name in problems) + "   proved")
+for name, tableau in slips.items():
+    slopes = "".join(f"{observed(tableau, *problem):14.1f}" for problem in problems.values())
+    print(f"{name:28}{slopes}   {holds_to(tableau):6}")
+
+# %% [markdown]
+# The stale time is invisible wherever $f$ does not depend on $t$: order 4 on two problems of three. The fifth tableau,
+# where stage $i$ uses only the one before it and the last slope is taken for the whole step, is of order 4 on linear
+# equations with constant coefficients, and of order 2 on all others. So $y' = -y$, the usual test problem, lets both
+# pass.
+#
+# The order conditions look at the table itself, and are never fooled. `odelearn` asks them of every tableau in its
+# tests, and `checks.check_step` tries *your* step on four kinds of problems.
+
+# %% [markdown]
+# ## 7. Steps that choose themselves
+#
+# How long should a step be? Long where the solution is smooth, short where it bends. A solver can find out while it
+# goes, with a second method on the *same slopes*: other weights $\hat b$, of lower order. The difference of the two
+# results
+#
+# $$e = h \sum_i (b_i - \hat b_i)\, k_i$$
+#
+# costs no further evaluation, and estimates the error of the step. It is compared with what the user tolerates, an
+# absolute part and a relative one:
+#
+# $$\text{err} = \operatorname{rms}\!\left( \frac{e}{\text{atol} + \text{rtol}\, \max(|z|, |z_{next}|)} \right), \qquad
+# \operatorname{rms}(x) = \sqrt{\tfrac1n \textstyle\sum_i x_i^2}.$$
+#
+# If $\text{err} \le 1$ the step is accepted, otherwise it is tried again, shorter. Either way the next length follows
+# from the order: with $\hat b$ of order $q$, $\text{err}$ grows like $h^{q+1}$, so the length with $\text{err} = 1$ is
+# $h\, \text{err}^{-1/(q+1)}$. Take 0.9 of that, to be on the safe side, and do not change by more than a factor.
+
+
+# %%
+def adaptive(f, z, t, t_end, theta, tableau, rtol, atol, h):
+    """The accepted times and states, and the ledger of all attempts: t, h, err, accepted."""
+    ts, zs, ledger, most = [t], [z], [], 10.0
+    while t < t_end:
+        h = min(h, t_end - t)
+        k = stages(f, z, t, h, theta, tableau)
+        z_next, e = z + h * np.tensordot(tableau.b, k, 1), h * np.tensordot(tableau.b_err, k, 1)
+        err = np.sqrt(np.mean((e / (atol + rtol * np.maximum(abs(z), abs(z_next)))) ** 2))
+        ledger.append((t, h, err, err <= 1))
+        if err <= 1:
+            t, z = t_end if h == t_end - t else t + h, z_next
+            ts.append(t)
+            zs.append(z)
+        h = h * min(most, max(0.2, 0.9 * err ** (-1 / (tableau.embedded_order + 1))))
+        most = 10.0 if err <= 1 else 1.0  # right after a rejection, do not grow
+    return np.array(ts), np.array(zs), ledger
+
+
+# %% [markdown]
+# Try it on van der Pol's oscillator (1926), a circuit that charges slowly and discharges suddenly:
+#
+# $$z_1' = z_2, \qquad z_2' = \mu (1 - z_1^2)\, z_2 - z_1, \qquad \mu = 3.$$
+#
+# Three pictures: the solution; Euler with as many evaluations as the adaptive solver made; and the adaptive solver. The
+# ticks below each curve are the times at which $f$ was evaluated.
+
+
+# %%
+def van_der_pol(z, t, mu):
+    return np.array([z[1], mu[0] * (1 - z[0] ** 2) * z[1] - z[0]])
+
+
+start, end, mu = np.array([2.0, 0.0]), 10.0, np.array([3.0])
+asked = []
+ts, zs, ledger = adaptive(watched(van_der_pol, asked), start, 0.0, end, mu, DOPRI5, 1e-3, 1e-3, h=0.01)
+truth = odelearn.odesolve(start, van_der_pol, [0.0, end], mu, odelearn.dop853(1e-10, 1e-12))
+n = len(asked)
+euler_ts, euler_zs = solve(euler_step, van_der_pol, start, 0.0, end, n, mu)
+
+fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.2), sharey=True)
+fine = np.linspace(0, end, 600)
+for ax in axes:
+    ax.plot(fine, truth(fine)[:, 0], color=INK, lw=1.2)
+    ax.set(xlabel="$t$", ylim=(-3.2, 2.6))
+axes[1].plot(euler_ts, euler_zs[:, 0], color=ORANGE, lw=1.4)
+axes[2].plot(ts, zs[:, 0], "o", color=BLUE, ms=4)
+for ax, times, colour in (axes[1], euler_ts, ORANGE), (axes[2], [t for _, t in asked], BLUE):
+    ax.vlines(times, -3.05, -2.7, color=colour, lw=0.5, snap=False)
+axes[0].set(ylabel="$z_1$", title="exact")
+axes[1].set(title=f"Euler, {n} equal steps")
+axes[2].set(title=f"Dormand-Prince, {len(ts) - 1} steps")
+plt.show()
+gaps = [abs(states[-1] - truth.zs[-1])[0] for states in (euler_zs, zs)]
+print(f"{n} evaluations each; error of z_1 at the end: Euler {gaps[0]:.1e}, adaptive {gaps[1]:.1e}")
+
+# %% [markdown] tags=["predict"]
+# **Predict.** The ledger holds every attempt. Sketch the step length over time for the curve above. By what factor do
+# the longest and the shortest step differ? Where are steps rejected: where the solution is slow, where it is fast, or
+# where it changes from one to the other?
+
+# %%
+t, h, err, accepted = np.array(ledger).T
+accepted = accepted == 1
+fig, (above, below) = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True)
+above.semilogy(t[accepted], h[accepted], "o-", color=BLUE, ms=4, lw=0.8, label="accepted")
+above.semilogy(t[~accepted], h[~accepted], "x", color=ORANGE, ms=6, mew=1.5, label="rejected")
+above.set(ylabel="step $h$")
+above.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.17))
+below.semilogy(t[accepted], err[accepted], "o", color=BLUE, ms=4)
+below.semilogy(t[~accepted], err[~accepted], "x", color=ORANGE, ms=6, mew=1.5)
+below.axhline(1, color=GREY, lw=1)
+below.text(end, 1.15, "tolerance", ha="right", va="bottom", color="#555555", fontsize=9)
+below.set(xlabel="$t$", ylabel="err")
+plt.show()
+print(f"{accepted.sum()} accepted, {(~accepted).sum()} rejected")
+between = h[accepted][1:-1]
+print(f"longest step / shortest step, without the first and the last: {between.max() / between.min():.1f}")
+
+# %% [markdown]
+# Rejections stand where slow turns into fast: the controller believes that the next step will be like the last one, and
+# there it is wrong. Where it is right, err stays below 1 and not far from it: the tolerance is used up, not wasted.
+# (The first step is short because we said so, the last because it lands on the end.)
+#
+# What did the user buy with a tolerance? Not an error of that size at the end. Errors of single steps add up, and the
+# equation makes them grow or shrink on the way. But the one follows the other:
+
+# %%
+print(f"{'rtol':>6}" + "".join(f"{name + ': evals, error':>26}" for name in ("bosh3 (3)", "dopri5 (5)", "dop853 (8)")))
+for rtol in 1e-3, 1e-5, 1e-7, 1e-9:
+    line = f"{rtol:6.0e}"
+    for make in odelearn.bosh3, odelearn.dopri5, odelearn.dop853:
+        traj = odelearn.odesolve(start, van_der_pol, [0.0, end], mu, make(rtol, rtol))
+        line += f"{traj.stats.evals:16}  {np.abs(traj.zs[-1] - truth.zs[-1]).max():8.0e}"
+    print(line)
+
+# %% [markdown]
+# For three digits a method of low order will do. The tighter the tolerance, the more a high order pays.
+
+# %% [markdown]
+# ## 8. Stability: what no order protects from
+#
+# Take $y' = \lambda y$ with $\lambda = -50$. The solution $e^{-50 t}$ is as good as zero after a tenth of a second.
+# Nothing seems to be easier.
+
+# %% [markdown] tags=["predict"]
+# **Predict.** Euler goes from $t = 0$ to $t = 1$, once with $n = 24$ equal steps and once with $n = 26$. What is
+# $y(1)$?
+
+# %%
+decay = lambda y, t, theta: theta[0] * y
+for n in 24, 26, 100:
+    y1 = solve(euler_step, decay, np.array([1.0]), 0.0, 1.0, n, np.array([-50.0]))[1][-1, 0]
+    print(f"n = {n:3}: h lambda = {-50 / n:6.3f}, y(1) = {y1:.1e}")
+
+# %% [markdown]
+# One Euler step multiplies $y$ by $1 + h\lambda$. With $n = 24$ that is $-1.08$, and the state swings back and forth
+# and grows. A method is *stable* for $h\lambda$ where its factor is at most 1 in size. For a tableau the factor is
+#
+# $$R(h\lambda) = 1 + h\lambda\; b^T (I - h\lambda A)^{-1} \mathbf{1},$$
+#
+# a polynomial, since $A$ is strictly lower triangular. For a method of order $p$ with $p$ stages it is $e^{h\lambda}$
+# cut off after $p$ terms. In a system the eigenvalues of $df/dz$ take the place of $\lambda$, and they may be complex.
+
+
+# %%
+def R(tableau, x):
+    """The factor of one step of y' = lambda y, for an array of x = h lambda."""
+    k = []
+    for A_i in tableau.A:
+        k.append(x * (1 + sum(A_ij * k_j for A_ij, k_j in zip(A_i, k, strict=False))))
+    return 1 + sum(b_i * k_i for b_i, k_i in zip(tableau.b, k, strict=True))
+
+
+x = np.linspace(-5.2, 1.6, 300)[None, :] + 1j * np.linspace(-4, 4, 300)[:, None]
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), width_ratios=(1, 1.4))
+regions = (
+    (odelearn.EULER, ORANGE, "-", (-1, 0)),
+    (odelearn.RK4, SKY, "--", (-1.1, 1.55)),
+    (DOPRI5, BLUE, "-", (-3.9, 2.2)),
+)
+for tableau, colour, dash, place in regions:
+    left.contour(x.real, x.imag, abs(R(tableau, x)), [1], colors=[colour], linestyles=[dash], linewidths=1.8)
+    left.text(*place, tableau.name, color=colour, ha="center", va="center", fontweight="bold")
+left.axhline(0, color=GREY, lw=0.6, zorder=0)
+left.axvline(0, color=GREY, lw=0.6, zorder=0)
+left.set(xlabel=r"Re $h\lambda$", ylabel=r"Im $h\lambda$", title="stable inside", aspect="equal")
+for n, colour, marker in (24, ORANGE, "s"), (26, SKY, "^"), (100, BLUE, "."):
+    ts, ys = solve(euler_step, decay, np.array([1.0]), 0.0, 1.0, n, np.array([-50.0]))
+    right.plot(ts, ys[:, 0], marker + "-", ms=4, lw=0.9, color=colour, label=f"$n = {n}$")
+right.set(xlabel="$t$", ylabel="$y$", title=r"Euler on $y' = -50 y$")
+right.legend(loc="lower left", ncols=3)
+plt.show()
+
+# %% [markdown]
+# An adaptive solver notices when it becomes unstable, since the error estimate jumps up. So it will not give nonsense.
+# It will take short steps instead, however smooth the solution is. With $y' = \lambda (y - \cos t)$ the solution is
+# close to $\cos t$ for any large $-\lambda$, but look at the price:
+
+# %%
+pulled = lambda y, t, theta: theta[0] * (y - np.cos(t))
+for lam in -1.0, -10.0, -100.0, -1000.0:
+    traj = odelearn.odesolve([1.0], pulled, [0.0, 10.0], [lam], odelearn.dopri5(1e-4, 1e-4))
+    typical = np.median([step.h for step in traj.steps])
+    print(f"lambda = {lam:6g}: {traj.stats.evals:6} evaluations, typical h lambda = {lam * typical:5.1f}")
+
+# %% [markdown]
+# From $\lambda = -100$ on, $h\lambda$ sits at the edge of the stable region, where the picture has DOPRI5's left end:
+# -3.3. Stability decides on the step, not accuracy. Such a problem is called *stiff*, and calls for implicit methods,
+# which this course leaves out.
+#
+# Keep one thing in mind for later. Backwards in time $y' = -50y$ *grows*, by a factor $e^{50}$ in one unit of time. The
+# paper's adjoint solves $z$ backwards, and notebook 07 shows what comes of it.
+
+# %% [markdown] tags=["agree"]
+# ## 9. Ours and the library's
+#
+# `odelearn.rk`, `control` and `solve` are these cells with bookkeeping: any shape and dtype, both directions of time,
+# observation times, dense output, errors that explain themselves. (And it hands the last slope of a step on to the
+# next: 272 evaluations instead of our 322.) The numbers are the same: every step to round-off, the whole ledger
+# included.
+
+# %% tags=["agree"]
+solvers = {euler_step: odelearn.euler, midpoint_step: odelearn.midpoint, rk4_step: odelearn.rk4}
+for step, make in solvers.items():
+    ours = solve(step, f, z0, t0, t1, 20, theta)[1][-1]
+    assert np.allclose(ours, odelearn.odesolve(z0, f, [t0, t1], theta, make(n=20)).zs[-1], rtol=1e-13)
+for name, tableau in odelearn.TABLEAUS.items():
+    ours = solve(stepper(tableau), f, z0, t0, t1, 20, theta)[1][-1]
+    library = odelearn.Solver(tableau, odelearn.FixedSteps(n=20))
+    assert np.allclose(ours, odelearn.odesolve(z0, f, [t0, t1], theta, library).zs[-1], rtol=1e-13), name
+    assert holds_to(tableau) == tableau.order
+    assert np.allclose(
+        list(first_conditions(tableau).values()), list(odelearn.order_conditions(tableau, 3).values()), atol=1e-14
+    )
+
+library = odelearn.odesolve(start, van_der_pol, [0.0, end], mu, odelearn.dopri5(1e-3, 1e-3, first=0.01))
+assert np.allclose([attempt[:2] for attempt in library.ledger], [attempt[:2] for attempt in ledger], rtol=1e-9)
+assert [attempt.accepted for attempt in library.ledger] == [bool(attempt[3]) for attempt in ledger]
+assert np.allclose([step.z_next for step in library.steps], zs[1:], rtol=1e-9)
+print("all agree")
+
+# %% [markdown] tags=["exercise"]
+# ## Exercises
+#
+# **1 (fill in).** Kutta's method of order 3 has the nodes $c = (0, \tfrac12, 1)$ and $A_{21} = \tfrac12$,
+# $A_{31} = -1$, $A_{32} = 2$. Which weights $b$ does it need? Solve the conditions of section 5 on paper, put the
+# numbers in, and see whether all four residuals vanish.
+
+# %% tags=["exercise"]
+b = [1 / 3, 1 / 3, 1 / 3]  # yours
+kutta = odelearn.ButcherTableau("KUTTA3", order=3, c=[0, 1 / 2, 1], A=[[0, 0, 0], [1 / 2, 0, 0], [-1, 2, 0]], b=b)
+print({term: round(float(r), 3) for term, r in first_conditions(kutta).items()}, "order", holds_to(kutta))
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Solution</b></summary>
+#
+# Three linear equations: $b_1 + b_2 + b_3 = 1$, $\tfrac12 b_2 + b_3 = \tfrac12$ and $\tfrac14 b_2 + b_3 = \tfrac13$.
+# The difference of the last two is $\tfrac14 b_2 = \tfrac16$, so $b = (\tfrac16, \tfrac46, \tfrac16)$: Simpson's rule.
+# The fourth condition $b_3 A_{32} c_2 = \tfrac16 \cdot 2 \cdot \tfrac12 = \tfrac16$ holds by itself.
+#
+# ```python
+# b = [1 / 6, 4 / 6, 1 / 6]
+# kutta = odelearn.ButcherTableau("KUTTA3", order=3, c=[0, 1 / 2, 1], A=[[0, 0, 0], [1 / 2, 0, 0], [-1, 2, 0]], b=b)
+# assert holds_to(kutta) == 3
+# assert checks.check_step(stepper(kutta), order=3)
+# ```
+#
+# </details>
+
+# %% [markdown] tags=["exercise"]
+# **2 (derive).** With two stages, $c = (0, \alpha)$ and $A_{21} = \alpha$, which $b$ give order 2? No choice of
+# $\alpha$ gives order 3. Why? Which $\alpha$ makes one of the two conditions of order 3 hold? Find the method in
+# `odelearn.TABLEAUS`.
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Solution</b></summary>
+#
+# Order 2 wants $b_1 + b_2 = 1$ and $b_2 \alpha = \tfrac12$, so $b_2 = 1 / 2\alpha$ and $b_1 = 1 - 1 / 2\alpha$, for any
+# $\alpha \neq 0$: midpoint for $\alpha = \tfrac12$, Heun for $\alpha = 1$. The condition of $f'f'f$ is
+# $\sum b_i A_{ij} c_j = \tfrac16$, but $b_2 A_{21} c_1 = 0$, because $c_1 = 0$: two stages cannot see a derivative of a
+# derivative. The other one, $b_2 \alpha^2 = \tfrac{\alpha}{2} = \tfrac13$, holds for $\alpha = \tfrac23$. That is
+# Ralston's method (1962), the one of the smallest error bound.
+#
+# ```python
+# for alpha in 1 / 2, 2 / 3, 1:
+#     b2 = 1 / (2 * alpha)
+#     family = odelearn.ButcherTableau("two stages", order=2, c=[0, alpha], A=[[0, 0], [alpha, 0]], b=[1 - b2, b2])
+#     assert holds_to(family) == 2
+#     assert np.isclose(first_conditions(family)["f''(f,f)"], alpha / 2 - 1 / 3)
+#     assert np.isclose(first_conditions(family)["f'f'f"], -1 / 6)
+# assert np.allclose(odelearn.RALSTON.c, [0, 2 / 3]) and np.allclose(odelearn.RALSTON.b, [1 / 4, 3 / 4])
+# ```
+#
+# </details>
+
+# %% [markdown] tags=["exercise"]
+# **3 (explore).** In section 2 some lines of the residual net cross. Two solutions of one differential equation never
+# do: through every point $(t, z)$ goes exactly one. The cell counts, for $n$ Euler steps through the same field, how
+# many neighbours among 2000 starting points have changed places at the end. At which step $h = 5 / n$ does it stop?
+# Find out from the formula of a step when it must stop.
+
+# %% tags=["exercise"]
+crowd = np.linspace(-4.5, 4.5, 2000)
+for n in 2, 3, 4, 5, 8, 20:
+    final = solve(euler_step, layer, crowd, 0.0, 5.0, n, None)[1][-1]
+    print(f"n = {n:2}, h = {5 / n:.2f}: {np.sum(np.diff(final) < 0):4} neighbours have changed places")
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Solution</b></summary>
+#
+# A step is the map $z \mapsto z + h f(z)$. Neighbours keep their places if it increases,
+# $1 + h\, \partial f / \partial z > 0$. Here $\partial f / \partial z = 1.3 \cos(\cdot) - 0.1 \ge -1.4$, so it must
+# stop for $h < 1 / 1.4 \approx 0.71$. In general $h < 1 / \max |\partial f / \partial z|$ makes a residual layer
+# invertible. It may stop earlier, where the lines do not come by the places of strongest contraction.
+#
+# Crossing lines mean that two inputs are mapped to one output: the residual net can fold the line, and no ODE net can.
+# What is a limitation for a classifier is what makes densities computable: equation (8) needs a map that can be
+# inverted.
+#
+# ```python
+# def changed_places(n):
+#     return np.sum(np.diff(solve(euler_step, layer, crowd, 0.0, 5.0, n, None)[1][-1]) < 0)
+#
+#
+# assert changed_places(3) > 0
+# assert all(changed_places(n) == 0 for n in (8, 10, 20))     # h < 0.71
+# ```
+#
+# </details>
+
+# %% [markdown] tags=["summary"]
+# ## Summary
+#
+# | idea | formula | in odelearn |
+# |---|---|---|
+# | the problem | $z(t_1) = \text{ODESolve}(z_0, f, t_0, t_1, \theta)$, (3) | `solve.odesolve` |
+# | residual layer, Euler's step | $z + h f(z, t, \theta)$, (1) | `tableau.EULER`, `stepping.euler` |
+# | one step of any tableau | $z + h \sum_i b_i k_i$ | `rk.rk_step` |
+# | why it has its order | one condition for each rooted tree | `trees.order_conditions`, `trees.certify` |
+# | how order is observed | slope of $\log$ error over $\log h$ | `verify.observed_order`, `audit.audit` |
+# | error estimate | $h \sum_i (b_i - \hat b_i) k_i$ | `rk.Step.error` |
+# | next step length | $0.9\, h\, \text{err}^{-1/(q+1)}$ | `control.AdaptiveSteps` |
+# | every attempt | $t, h, \text{err}$, accepted | `Trajectory.ledger` |
+#
+# - Order is an exponent: it beats any constant as soon as you want more than a few digits.
+# - Test on problems that depend on $t$ and are nonlinear. $y' = -y$ lets almost everything pass.
+# - A tolerance bounds the error of a *step*. What the equation makes of it on the way is another matter.
+#
+# **Sources.** L. Euler, *Institutionum calculi integralis* (1768). C. Runge, Math. Ann. 46 (1895). W. Kutta, Z. Math.
+# Phys. 46 (1901). J. R. Dormand, P. J. Prince, *A family of embedded Runge-Kutta formulae*, J. Comput. Appl. Math. 6
+# (1980). E. Hairer, S. P. Nørsett, G. Wanner, *Solving Ordinary Differential Equations I*, Springer (1993): II.1 to
+# II.5 for the methods, II.2 for the trees, II.4 for step control; volume II, IV.2 and IV.3, for stability. R. T. Q.
+# Chen et al., *Neural Ordinary Differential Equations* (2018), Figure 1.

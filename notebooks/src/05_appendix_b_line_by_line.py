@@ -1,0 +1,1315 @@
+# %% [markdown] tags=["header"]
+# # 05 Appendix B, line by line
+#
+# | | |
+# |---|---|
+# | **You will be able to** | prove the adjoint equation and everything the paper builds on it, check each line of the proof with a few lines of NumPy, and write Algorithms 1 and 2 from memory |
+# | **You need** | notebook 01 (the complex step); notebooks 03 and 04 help. Have the paper open at Appendix B |
+# | **Time** | two sittings of 90 minutes: sections 1 to 5, then 6 to 12 |
+# | **Equations** | (34) to (52), Algorithm 1, Algorithm 2, Figure 2 |
+#
+# The paper *Neural Ordinary Differential Equations* proves its gradient in two pages. They are short pages: a sentence
+# is missing here and there, and it is the sentence that a reader needs. This notebook goes through all the displayed
+# equations in their order. Each is stated as the paper has it, argued in words, checked as a number, and shown next to
+# the line of `odelearn/adjoint.py` that says the same.
+
+# %%
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import odelearn
+from odelearn import adjoint as B
+from odelearn import checks, slips
+from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
+
+plt.rcParams.update(STYLE)
+rng = np.random.default_rng(1)
+
+# %% [markdown]
+# The example is the pushed pendulum of notebook 04: $z = (x, v)$ is angle and velocity, $\theta$ is gravity, friction
+# and push, and $dz/dt = f(z, t, \theta)$ with
+#
+# $$f(z, t, \theta) = \bigl(v, \; -\theta_0 \sin x - \theta_1 v + \theta_2 \cos t\bigr).$$
+#
+# We need its three derivatives. Vectors are rows, as in Appendix B. `df_dz` holds $\partial f_i / \partial z_j$ in row
+# $i$ and column $j$, so a small change $\delta z$ moves $f$ by $\frac{df}{dz} \delta z$, and the chain rule for a row
+# $a$ is $a \frac{df}{dz}$.
+
+
+# %%
+def f(z, t, theta):
+    x, v = z[..., 0], z[..., 1]
+    return np.stack([v, -theta[0] * np.sin(x) - theta[1] * v + theta[2] * np.cos(t)], axis=-1)
+
+
+def df_dz(z, t, theta):
+    return np.array([[0, 1], [-theta[0] * np.cos(z[0]), -theta[1]]])
+
+
+def df_dt(z, t, theta):
+    return np.array([0, -theta[2] * np.sin(t)])
+
+
+def df_dtheta(z, t, theta):
+    return np.array([[0, 0, 0], [-np.sin(z[0]), -z[1], np.cos(t)]])
+
+
+theta = np.array([3.0, 0.2, 1.0])
+z0, t0, tN = np.array([1.2, 0.5]), 0.5, 2.5
+
+z_test = rng.normal(size=2)
+assert np.allclose(df_dz(z_test, 0.7, theta), odelearn.complex_step(lambda z: f(z, 0.7, theta), z_test), rtol=1e-14)
+assert np.allclose(df_dt(z_test, 0.7, theta), odelearn.complex_step(lambda t: f(z_test, t, theta), 0.7), rtol=1e-14)
+assert np.allclose(df_dtheta(z_test, 0.7, theta), odelearn.complex_step(lambda p: f(z_test, 0.7, p), theta), rtol=1e-14)
+
+# %% [markdown]
+# The proof speaks of exact solutions. Ours come from a solver of order 8 with a tolerance of $10^{-12}$, so "equal"
+# will mean equal to nine digits or more. `flow` says where a solution that is at $z$ at time $t$ will be at another
+# time:
+
+
+# %%
+EXACT = odelearn.dop853(rtol=1e-12, atol=1e-14)
+
+
+def flow(z, t, t_end):
+    return z if t_end == t else odelearn.odesolve(z, f, (t, t_end), theta, EXACT).zs[-1]
+
+
+# %% [markdown]
+# And this puts our number for an equation beside the library's function for it. It prints the function's last line,
+# with the equation's number at its end. The library is given the bare `f`, which it differentiates by its tape and
+# solves by another method, so nothing of ours enters its side.
+
+# %%
+agreed = {}
+
+
+def beside(equation, naive, function, *args, rtol=1e-9):
+    flat = lambda x: np.concatenate([np.ravel(part) for part in x]) if isinstance(x, tuple) else np.ravel(x)
+    ours, theirs = flat(naive), flat(function(*args))
+    agreed[equation] = np.abs(ours - theirs).max() < rtol * np.abs(ours).max()
+    print(f"odelearn.adjoint.{function.__name__}:   {inspect.getsource(function).splitlines()[-1].strip()}")
+    print(f"the same numbers: {agreed[equation]}")
+
+
+# %% [markdown]
+# ## 1. What the adjoint is: (34)
+#
+# There is a loss $L$, and it looks at the state at the end, $z(t_N)$. Ours is $L = \tfrac12 |z(t_N)|^2$: the pendulum
+# should come to rest at the bottom. The paper defines the **adjoint** as
+#
+# $$a(t) = \frac{dL}{dz(t)}. \tag{34}$$
+#
+# **The missing sentence.** $L$ is a function of $z(t_N)$. How can it be differentiated with respect to $z(t)$, at an
+# earlier time? What is meant is this. Stop at time $t$, put the state at any $z$ you like, and let the dynamics run on
+# to $t_N$. What comes out is a function of $z$, the *loss to come*:
+#
+# $$L_t(z) = L\bigl(\text{the state at } t_N \text{ of the solution that is at } z \text{ at time } t\bigr).$$
+#
+# Then $a(t)$ is the gradient of $L_t$ at the point $z = z(t)$ where the solution really is. At the end there is nothing
+# to come, $L_{t_N} = L$, so $a(t_N) = dL/dz(t_N)$ is known. At the beginning, $a(t_0) = dL/dz(t_0)$ is what we want.
+
+
+# %%
+def loss_to_come(z, t):
+    return 0.5 * np.sum(flow(z, t, tN) ** 2, axis=-1)
+
+
+def adjoint(t):
+    """a(t) from the definition alone: the gradient of the loss to come, by the complex step."""
+    return odelearn.complex_step(lambda z: loss_to_come(z, t), flow(z0, t0, t))
+
+
+z_N = flow(z0, t0, tN)
+beside(34, adjoint(t0), B.adjoint, z_N, f, z0, t0, tN, theta)
+
+# %% [markdown]
+# Here is the definition as a picture. The lines are those on which the loss to come is constant; a state may move along
+# its line, and the outcome will be equally good. The arrow is $a(t)$. As a gradient it stands at right angles to the
+# line.
+
+# %%
+grid = np.stack(np.meshgrid(np.linspace(-1.9, 2.3, 57), np.linspace(-2.5, 1.4, 53)), axis=-1)  # (53, 57, 2)
+path = odelearn.odesolve(z0, f, (t0, tN), theta, EXACT)
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)
+for ax, t in zip(axes, (t0, 1.5, tN), strict=True):
+    z, a = path(t), adjoint(t)
+    lines = loss_to_come(z, t) * np.array([0.01, 0.15, 0.45, 1, 1.8, 2.8, 4])
+    ax.contour(
+        grid[..., 0], grid[..., 1], loss_to_come(grid, t), levels=lines, colors=SKY, linewidths=[0.8] * 3 + [1.8, 0.8]
+    )
+    ax.plot(*path(np.linspace(t0, tN, 100)).T, color=GREY, lw=1)
+    ax.quiver(*z, *a, color=BLUE, angles="xy", scale_units="xy", scale=3.2, width=0.012, zorder=3)
+    ax.plot(*z, "o", color=INK, ms=5, zorder=4)
+    ax.set(xlabel="angle $x$", aspect="equal", title=f"$t = {t}$" + (" $= t_N$" if t == tN else ""))
+axes[0].set_ylabel("velocity $v$")
+plt.show()
+
+# %% [markdown]
+# On the right the lines are circles around rest, the loss itself. To the left they are the same circles, carried back
+# by the dynamics: turned, stretched and bent. The adjoint method is a way to carry the arrow back without the lines.
+#
+# What the paper claims, and what the next two sections prove, is that $a$ has a differential equation of its own:
+#
+# $$\frac{da(t)}{dt} = -a(t) \frac{\partial f(z(t), t, \theta)}{\partial z}. \tag{35}$$
+
+# %% [markdown]
+# ## 2. One layer, then a layer of any thickness: (36) to (38)
+#
+# In a network with hidden states $h_t$ the gradient goes from one layer to the one before by the chain rule:
+#
+# $$\frac{dL}{dh_t} = \frac{dL}{dh_{t+1}} \frac{dh_{t+1}}{dh_t}. \tag{36}$$
+#
+# A row times a matrix. In code nobody forms the matrix: the layer's *pullback* does the product at once. Here is a
+# layer $h_{t+1} = \tanh(h_t W)$, the product by hand on one side and the pullback on the other.
+
+# %%
+W, h_t, dL_dh_next = rng.normal(size=(2, 2)), rng.normal(size=2), rng.normal(size=2)
+
+
+def layer(h):
+    y = np.tanh(h @ W)
+    return y, lambda a_y: (a_y * (1 - y * y)) @ W.T
+
+
+dh_next_dh = odelearn.complex_step(lambda h: layer(h)[0], h_t)
+beside(36, dL_dh_next @ dh_next_dh, B.through_layer, dL_dh_next, layer, h_t, rtol=1e-13)
+
+# %% [markdown]
+# Now the hidden state is continuous. Where a network has "the next layer", a flow has "a little later". The paper names
+# the map from the state at $t$ to the state at $t + \varepsilon$:
+#
+# $$z(t + \varepsilon) = z(t) + \int_t^{t+\varepsilon} f(z(t'), t', \theta)\, dt' = T_\varepsilon(z(t), t). \tag{37}$$
+#
+# **The missing sentence.** The integral contains $z(t')$ for all the times between. That it depends on $z(t)$ alone, so
+# that $T_\varepsilon$ is a function, is the theorem of Picard and Lindelöf: when $f$ is Lipschitz in $z$, through each
+# $(z, t)$ goes one solution and no other.
+#
+# The cell computes the integral literally, as a weighted sum of $f$ at 20 Gauss points of the interval.
+
+# %%
+t, eps = 1.2, 0.4
+z = flow(z0, t0, t)
+
+
+def gauss(start, end, n=20):
+    """Points and weights: the integral from start to end is the sum of weight times value."""
+    x, w = np.polynomial.legendre.leggauss(n)
+    return start + (end - start) * (1 + x) / 2, (end - start) * w / 2
+
+
+points, weights = gauss(t, t + eps)
+z_there = odelearn.odesolve(z, f, [t, *points], theta, EXACT).zs[1:]
+integral = sum(w * f(zi, ti, theta) for w, zi, ti in zip(weights, z_there, points, strict=True))
+beside(37, z + integral, B.T, eps, f, z, t, theta)
+
+# %% [markdown]
+# $T_\varepsilon$ is a layer, so the chain rule (36) holds for it word for word:
+#
+# $$a(t) = \frac{dL}{dz(t)} = \frac{dL}{dz(t+\varepsilon)} \frac{dz(t+\varepsilon)}{dz(t)}
+# = a(t + \varepsilon) \frac{\partial T_\varepsilon(z(t), t)}{\partial z(t)}. \tag{38}$$
+#
+# **The missing sentence.** The loss to come does not depend on where we stop to look:
+# $L_t(z) = L_{t+\varepsilon}(T_\varepsilon(z, t))$, because to run from $t$ to $t_N$ is to run from $t$ to
+# $t + \varepsilon$ and then on. Differentiate both sides at $z = z(t)$; that is (38).
+
+# %% [markdown] tags=["predict"]
+# **Predict.** How small must $\varepsilon$ be for (38) to hold to nine digits? Would $\varepsilon = 1.3$ do, which goes
+# from $t = 1.2$ to the very end?
+
+
+# %%
+def jacobian(eps):
+    """dT_eps/dz at z, shape (2, 2), by the complex step."""
+    return odelearn.complex_step(lambda z: flow(z, t, t + eps), z)
+
+
+for eps in 1e-3, 0.4, 1.3:
+    gap = np.abs(adjoint(t + eps) @ jacobian(eps) - adjoint(t)).max()
+    print(f"eps = {eps:5}:   a(t + eps) dT/dz = a(t)   {gap < 1e-9}")
+eps = 0.4
+beside(38, adjoint(t + eps) @ jacobian(eps), B.a_before, adjoint(t + eps), eps, f, z, t, theta)
+
+# %% [markdown]
+# Any $\varepsilon$ will do. (38) is the chain rule, and nothing has been approximated yet. It is not useful yet either:
+# who wants the Jacobian of a solve? The next section makes $\varepsilon$ small, because then the Jacobian becomes
+# simple.
+
+# %% [markdown]
+# ## 3. The limit: (39) to (45)
+#
+# A derivative is the limit of a difference quotient:
+#
+# $$\frac{da(t)}{dt} = \lim_{\varepsilon \to 0^+} \frac{a(t + \varepsilon) - a(t)}{\varepsilon} \tag{39}$$
+#
+# The quotient is nothing new. We look at it for one $\varepsilon$ and keep the numbers for later.
+
+# %%
+a_now, eps = adjoint(t), 0.1
+a_after, J = adjoint(t + eps), jacobian(eps)
+beside(39, (a_after - a_now) / eps, B.quotient, a_after, a_now, eps)
+
+# %% [markdown]
+# By (38), $a(t)$ can be replaced. Now everything is expressed by the later adjoint, and by what happens between:
+#
+# $$= \lim_{\varepsilon \to 0^+} \frac{a(t+\varepsilon) - a(t+\varepsilon) \frac{\partial}{\partial z(t)}
+# T_\varepsilon(z(t), t)}{\varepsilon} \tag{40}$$
+
+# %%
+beside(40, (a_after - a_after @ J) / eps, B.quotient_through_layer, a_after, eps, f, z, t, theta, rtol=1e-8)
+
+# %% [markdown]
+# Next, what does $T_\varepsilon$ look like for a small $\varepsilon$? Like a step of Euler's method. The paper calls it
+# the Taylor series around $z(t)$:
+#
+# $$= \lim_{\varepsilon \to 0^+} \frac{a(t+\varepsilon) - a(t+\varepsilon) \frac{\partial}{\partial z(t)}
+# \bigl( z(t) + \varepsilon f(z(t), t, \theta) + O(\varepsilon^2) \bigr)}{\varepsilon} \tag{41}$$
+#
+# **The missing sentence.** During a time $\varepsilon$ the state moves by $O(\varepsilon)$, and the clock by
+# $\varepsilon$. When $f$ is Lipschitz in both, its value changes by $O(\varepsilon)$ on the way. So in the integral
+# (37) we may put $f(z(t), t, \theta)$ for all of it, with an error of $O(\varepsilon)$, and integrating that over a
+# time $\varepsilon$ gives $T_\varepsilon(z(t), t) = z(t) + \varepsilon f(z(t), t, \theta) + O(\varepsilon^2)$.
+
+# %%
+beside(41, z + eps * f(z, t, theta), B.T_taylor, eps, f, z, t, theta, rtol=1e-13)
+
+# %% [markdown]
+# Then the bracket is differentiated, term by term:
+#
+# $$= \lim_{\varepsilon \to 0^+} \frac{a(t+\varepsilon) - a(t+\varepsilon) \bigl( I +
+# \varepsilon \frac{\partial f(z(t), t, \theta)}{\partial z(t)} + O(\varepsilon^2) \bigr)}{\varepsilon} \tag{42}$$
+#
+# **The missing argument.** This is right, and it needs more than the paper says. The derivative of something small need
+# not be small: $\varepsilon^2 \sin(z / \varepsilon^2)$ is $O(\varepsilon^2)$, and its derivative
+# $\cos(z / \varepsilon^2)$ is not. So the $O(\varepsilon^2)$ in (42) does not follow from the one in (41). It has a
+# proof of its own. Let $J(s) = \partial z(s) / \partial z(t)$, so that $J(t) = I$. Differentiate
+# $dz/ds = f(z, s, \theta)$ with respect to $z(t)$, with the chain rule on the right:
+#
+# $$\frac{dJ}{ds} = \frac{\partial f}{\partial z}(z(s), s, \theta)\, J, \qquad J(t) = I.$$
+#
+# This is called the *variational equation*. It is a differential equation like any other, and what (42) says of $J$ is
+# what (41) says of $z$: the first step is a step of Euler's method, now from $I$. It needs $\partial f / \partial z$ to
+# exist and to be continuous. Section 10 is about what happens when it is not. Let us see that the variational equation
+# gives the Jacobian:
+
+
+# %%
+def z_and_J(s, t, theta):
+    z, J = s[:2], s[2:].reshape(2, 2)
+    return np.concatenate([f(z, t, theta), (df_dz(z, t, theta) @ J).ravel()])
+
+
+J_end = odelearn.odesolve(np.concatenate([z, np.eye(2).ravel()]), z_and_J, (t, t + eps), theta, EXACT).zs[-1, 2:]
+print("the variational equation gives dT/dz:", np.allclose(J_end.reshape(2, 2), J, rtol=1e-9))
+
+naive = a_after @ (np.eye(2) + eps * df_dz(z, t, theta))
+beside(42, naive, B.a_before_taylor, a_after, eps, f, z, t, theta, rtol=1e-13)
+
+# %% [markdown] tags=["predict"]
+# **Predict.** When $\varepsilon$ is halved, by which factor shrinks what (41) and (42) leave out? And by which factor
+# the distance of the quotient (39) from its limit?
+
+# %%
+epsilons = 0.4 * 0.5 ** np.arange(9)
+size = lambda x: np.abs(x).max()
+step_back = -a_now @ df_dz(z, t, theta)  # the limit, (35)
+left_out_41 = [size(flow(z, t, t + e) - (z + e * f(z, t, theta))) for e in epsilons]
+left_out_42 = [size(jacobian(e) - (np.eye(2) + e * df_dz(z, t, theta))) for e in epsilons]
+off_39 = [size((adjoint(t + e) - a_now) / e - step_back) for e in epsilons]
+off_43 = [
+    size((a_e - a_e @ jacobian(e)) / e + a_e @ df_dz(z, t, theta)) for e, a_e in ((e, adjoint(t + e)) for e in epsilons)
+]
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+# fmt: off
+curves = [
+    (0, 2, left_out_41, BLUE,   "o", r"(41): $T_\varepsilon - (z + \varepsilon f)$"),
+    (0, 2, left_out_42, ORANGE, "s", r"(42): $\partial T_\varepsilon / \partial z - (I + \varepsilon\, \partial f / \partial z)$"),
+    (1, 1, off_39,      BLUE,   "o", r"(39) - (45): quotient - limit"),
+    (1, 1, off_43,      ORANGE, "s", r"(40) - (44): the remainder, divided by $\varepsilon$"),
+]
+# fmt: on
+for panel, order, errors, colour, marker, label in curves:
+    ax = axes[panel]
+    ax.loglog(epsilons, errors[-1] * (epsilons / epsilons[-1]) ** order, color=GREY, lw=1, zorder=0)
+    ax.loglog(epsilons, errors, marker, color=colour, ms=5, label=label)
+    ax.set(xlabel=r"$\varepsilon$", ylabel="size of the difference", title=f"grey: slope {order}")
+    ax.legend(fontsize=8.5)
+    print(f"{label.split(':')[0]:12} shrinks like eps^{odelearn.observed_order(errors[-5:]):.2f}")
+plt.show()
+
+# %% [markdown]
+# Slope 2 on the left, slope 1 on the right, as the $O$-symbols say. The rest is algebra. In (42) the $I$ cancels the
+# first term:
+#
+# $$= \lim_{\varepsilon \to 0^+} \frac{-\varepsilon\, a(t+\varepsilon) \frac{\partial f(z(t), t, \theta)}{\partial z(t)} +
+# O(\varepsilon^2)}{\varepsilon} \tag{43}$$
+#
+# and what is left can be divided by $\varepsilon$:
+#
+# $$= \lim_{\varepsilon \to 0^+} -a(t+\varepsilon) \frac{\partial f(z(t), t, \theta)}{\partial z(t)} +
+# O(\varepsilon) \tag{44}$$
+#
+# **The missing words.** The remainder of (42) was multiplied by $a(t + \varepsilon)$, and stays $O(\varepsilon^2)$
+# because $a$ is bounded near $t$.
+
+# %%
+A = np.eye(2) + eps * df_dz(z, t, theta)
+beside(43, (a_after - a_after @ A) / eps, B.quotient_taylor, a_after, eps, f, z, t, theta)
+print()
+beside(44, -a_after @ df_dz(z, t, theta), B.quotient_reduced, a_after, f, z, t, theta, rtol=1e-13)
+
+# %% [markdown]
+# Last, let $\varepsilon \to 0$:
+#
+# $$= -a(t) \frac{\partial f(z(t), t, \theta)}{\partial z(t)}. \tag{45}$$
+#
+# **The missing words.** $a(t + \varepsilon) \to a(t)$ means that $a$ is continuous, which we have not said yet. It is
+# in (38): $a(t) - a(t + \varepsilon) = a(t + \varepsilon) \bigl( \frac{\partial T_\varepsilon}{\partial z} - I \bigr)$,
+# and by (42) the bracket is $O(\varepsilon)$.
+#
+# And the limit was taken from one side only. For $\varepsilon < 0$ every line holds as it stands, with $T_\varepsilon$
+# running back in time, and gives the same. So $a$ is differentiable, and (35) is proved.
+
+# %%
+beside(45, -a_now @ df_dz(z, t, theta), B.da_dt, a_now, f, z, t, theta, rtol=1e-13)
+agreed[35] = agreed[45]  # the same line, as its tag says
+from_below = [size((adjoint(t - e) - a_now) / -e - step_back) for e in epsilons]
+print(f"from below, too, the quotient tends to it like eps^{odelearn.observed_order(from_below[-5:]):.2f}")
+
+# %% [markdown]
+# ## 4. Running it backwards: (46)
+#
+# A differential equation needs a value to start from. We know the one at the end, so we integrate (35) from $t_N$ back
+# to $t_0$:
+#
+# $$a(t_N) = \frac{dL}{dz(t_N)}, \qquad
+# a(t_0) = a(t_N) + \int_{t_N}^{t_0} \frac{da(t)}{dt}\, dt
+# = a(t_N) - \int_{t_N}^{t_0} a(t) \frac{\partial f(z(t), t, \theta)}{\partial z(t)}\, dt. \tag{46}$$
+#
+# First the integral, literally, with $a(t)$ from its definition at 30 points in time:
+
+# %%
+points, weights = gauss(tN, t0, 30)
+integrand = [adjoint(ti) @ df_dz(flow(z0, t0, ti), ti, theta) for ti in points]
+naive = z_N - sum(w * row for w, row in zip(weights, integrand, strict=True))
+beside(46, naive, B.a_at_start, z_N, z_N, f, np.array([t0, tN]), theta)
+
+# %% [markdown]
+# That is a check and not a method, since it used the $a(t)$ that it computes. The method is to *solve*: $a$ on the
+# right of (35) is the unknown.
+#
+# **The missing sentence.** (35) needs $z(t)$ at every $t$, because that is where $\partial f / \partial z$ stands. We
+# could have kept it from the forward solve. The paper's idea is to compute it again: start from $z(t_N)$ and solve $z$
+# backwards together with $a$, as one system of twice the size. Then nothing has to be kept. (What that costs in
+# accuracy is the subject of notebook 07.) Running backwards needs no new code, since a solver takes $t_N$ and $t_0$ in
+# either order.
+
+
+# %%
+def z_and_a(s, t, theta):
+    z, a = s[:2], s[2:]
+    return np.concatenate([f(z, t, theta), -a @ df_dz(z, t, theta)])  # (35)
+
+
+back = odelearn.odesolve(np.concatenate([z_N, z_N]), z_and_a, (tN, t0), theta, EXACT)
+print("z back at t0 is z0:          ", np.allclose(back.zs[-1, :2], z0, rtol=1e-9))
+print("a back at t0 is dL/dz0:      ", np.allclose(back.zs[-1, 2:], adjoint(t0), rtol=1e-9))
+print("and half-way, it is a(t) too:", np.allclose(back(1.5)[2:], adjoint(1.5), rtol=1e-7))
+
+# %% [markdown]
+# One solve gave $dL/dz(t_0)$, both components of it. With a million components it would still be one solve. Compare the
+# definition, which costs a solve for each component.
+
+# %% [markdown]
+# ## 5. Observations on the way: Figure 2
+#
+# Usually the loss looks at the state more than once. Say there are observations $y_0, \dots, y_N$ at times
+# $t_0, \dots, t_N$, and $L = \sum_i \ell_i(z(t_i))$ with $\ell_i = \tfrac12 |z(t_i) - y_i|^2$.
+#
+# **The missing sentence.** What is $a(t)$ now? Still the gradient of the loss *to come*, and that is the sum of those
+# $\ell_i$ whose time is not over: $L_t = \sum_{t_i > t} \ell_i$. Between two observations nothing is added, and (35)
+# holds as before. When we pass $t_i$ on the way back, one more term joins the sum, and its gradient joins $a$:
+#
+# $$a(t_i) \leftarrow a(t_i) + \frac{\partial \ell_i}{\partial z(t_i)}.$$
+#
+# So $a$ **jumps**. The state has two ways to the loss, directly through $\ell_i$ and through everything that comes
+# later, and the two gradients add up. The paper says it in one sentence below (46), and draws it in its Figure 2.
+
+# %%
+ts = np.array([0.5, 1.4, 2.6, 3.3, 4.5])
+theta_true = np.array([3.6, 0.3, 1.4])
+ys = odelearn.odesolve(z0, f, ts, theta_true).zs + 0.3 * rng.normal(size=(5, 2))  # as if somebody had measured them
+zs = odelearn.odesolve(z0, f, ts, theta, EXACT).zs
+a_zs = zs - ys  # row i: the derivative of l_i with respect to z(t_i)
+
+
+def adjoint_with_jumps(zs, a_zs):
+    """a(t_0), and the pieces of the backward solution, one for each interval."""
+    a, pieces = a_zs[-1], []
+    for i in reversed(range(len(ts) - 1)):
+        s = np.concatenate([zs[i + 1], a])
+        piece = odelearn.odesolve(s, z_and_a, (ts[i + 1], ts[i]), theta, EXACT)
+        a = piece.zs[-1, 2:] + a_zs[i]  # the jump
+        pieces.append(piece)
+    return a, pieces
+
+
+total = lambda z0: 0.5 * np.sum((odelearn.odesolve(z0, f, ts, theta, EXACT).zs - ys) ** 2)
+a0, pieces = adjoint_with_jumps(zs, a_zs)
+print("a(t0) is the derivative of the sum:", np.allclose(a0, odelearn.complex_step(total, z0), rtol=1e-9))
+
+# %% [markdown] tags=["predict"]
+# **Predict.** Before you run the next cell, sketch it: above, the angle over time with the observations; below,
+# $dL/dx(t)$, as you go from right to left. Does it go up or down at an observation that lies *above* the solution?
+
+# %%
+fig, (above, below) = plt.subplots(2, 1, figsize=(7.5, 5), sharex=True)
+fine = np.linspace(ts[0], ts[-1], 300)
+above.plot(fine, odelearn.odesolve(z0, f, (ts[0], ts[-1]), theta, EXACT)(fine)[:, 0], color=INK, lw=1.6)
+above.plot(ts, ys[:, 0], "o", mfc="white", mec=INK, ms=6, label="observations $y_i$")
+above.vlines(ts, zs[:, 0], ys[:, 0], color=ORANGE, lw=2, label=r"$\partial \ell_i / \partial x = x(t_i) - y_i$")
+above.set_ylabel("state: angle $x(t)$")
+above.legend(loc="upper right", bbox_to_anchor=(0.9, 1.05))
+below.axhline(0, color=GREY, lw=0.6)
+a_x = [0.0]  # before each jump, from t_N back to t_0
+for piece in pieces:
+    t_piece = np.linspace(*piece.ts, 100)
+    below.plot(t_piece, piece(t_piece)[:, 2], color=BLUE, lw=1.8)
+    tail, head = ((ti, piece(ti)[2]) for ti in t_piece[[45, 55]])
+    below.annotate("", head, tail, arrowprops=dict(arrowstyle="->", color=BLUE, lw=1.8))
+    a_x.append(piece.zs[-1, 2])
+for ti, start, jump in zip(ts, a_x[::-1], a_zs[:, 0], strict=True):
+    arrow = dict(arrowstyle="-|>", color=ORANGE, lw=2, shrinkA=0, shrinkB=0)
+    below.annotate("", (ti, start + jump), (ti, start), arrowprops=arrow)
+    for ax in above, below:
+        ax.axvline(ti, color=GREY, lw=0.6, ls=":", zorder=0)
+below.set(xlabel="time $t$", ylabel="adjoint: $dL/dx(t)$", xticks=ts, xticklabels=[f"$t_{i}$" for i in range(len(ts))])
+plt.show()
+
+# %% [markdown]
+# Read the lower panel from right to left. The adjoint starts from 0 behind $t_N$, where nothing is to come. At each
+# observation it jumps by the number that is orange in the upper panel: down where the observation lies above the
+# solution, for there a larger $x$ would have been better. Between observations it follows (35). What arrives on the
+# left, after the last jump, is $dL/dz(t_0)$.
+
+# %% [markdown]
+# ## 6. Parameters and time become states: (47) to (50)
+#
+# The loss also depends on $\theta$, and on the times. The paper gets these gradients without a new proof, by a trick:
+# make $\theta$ and $t$ part of the state. Then the $a$ of the larger state contains them.
+#
+# Parameters do not move, and time runs at speed one:
+#
+# $$\frac{\partial \theta(t)}{\partial t} = 0, \qquad \frac{dt(t)}{dt} = 1. \tag{47}$$
+#
+# Put the three together into one state $[z, \theta, t]$ with dynamics
+#
+# $$\frac{d}{dt} \begin{bmatrix} z \\ \theta \\ t \end{bmatrix}(t) = f_{aug}([z, \theta, t]) :=
+# \begin{bmatrix} f([z, \theta, t]) \\ 0 \\ 1 \end{bmatrix}, \qquad
+# a_{aug} := \begin{bmatrix} a & a_\theta & a_t \end{bmatrix}, \quad
+# a_\theta(t) := \frac{dL}{d\theta(t)}, \quad a_t(t) := \frac{dL}{dt(t)}. \tag{48}$$
+#
+# **The missing sentences.** $dL/d\theta(t)$ means, as in section 1: change the parameters *at time t*, and since they
+# do not move, they stay changed from then on. Hence $a_\theta(t_N) = 0$, for a change that comes at the end comes too
+# late; and $a_\theta(t_0) = dL/d\theta$, for a change at the beginning is there all the time. $dL/dt(t)$ means: put the
+# *clock* forward at time $t$. We shall have to be careful with that one.
+#
+# The new right-hand side has no explicit time in it, so it is an ordinary system with a larger state, and (35) applies.
+
+
+# %%
+def f_aug(s):
+    """s = [z, theta, t], shape (6,)."""
+    return np.concatenate([f(s[:2], s[5], s[2:5]), np.zeros(3), np.ones(1)])
+
+
+s = np.concatenate([z, theta, [t]])
+ran = odelearn.odesolve(s, lambda s, _, __: f_aug(s), (0, eps), None, EXACT).zs[-1]  # its own clock starts at 0
+print("z has moved by the flow:", np.allclose(ran[:2], flow(z, t, t + eps), rtol=1e-9))
+print("theta has not moved:    ", np.array_equal(ran[2:5], theta))
+print("the clock shows t + eps:", np.isclose(ran[5], t + eps, rtol=1e-12))
+beside(48, f_aug(s), B.f_aug, z, theta, t, f, rtol=1e-13)
+agreed[47] = agreed[48]  # the same line, as its tag says
+
+# %% [markdown]
+# (35) wants the Jacobian of the right-hand side. Two of its three block rows are zero, because $0$ and $1$ are
+# constants:
+#
+# $$\frac{\partial f_{aug}}{\partial [z, \theta, t]} =
+# \begin{bmatrix} \frac{\partial f}{\partial z} & \frac{\partial f}{\partial \theta} & \frac{\partial f}{\partial t} \\
+# 0 & 0 & 0 \\ 0 & 0 & 0 \end{bmatrix}(t) \tag{49}$$
+
+# %% [markdown] tags=["predict"]
+# **Predict.** For the pendulum this matrix has 6 rows and 6 columns. How many of its 36 entries can be other than zero?
+
+# %%
+J_aug = odelearn.complex_step(f_aug, s)
+blocks = np.zeros((6, 6))
+blocks[:2, :2], blocks[:2, 2:5], blocks[:2, 5] = df_dz(z, t, theta), df_dtheta(z, t, theta), df_dt(z, t, theta)
+names = ["x", "v", "theta_0", "theta_1", "theta_2", "t"]
+print(" " * 8 + "".join(f"{name:>8}" for name in names))
+for name, row in zip(names, J_aug + 0.0, strict=True):
+    print(f"{name:8}" + "".join(f"{entry:8.2f}" for entry in row))
+print("by hand, the same:", np.allclose(J_aug, blocks, rtol=1e-13))
+beside(49, J_aug, B.df_aug, z, theta, t, f, rtol=1e-13)
+
+# %% [markdown]
+# Twelve stand in the first block row, and of those the pendulum has seven that are not zero. Now (35) for the augmented
+# state, $d a_{aug}/dt = -a_{aug}\, \partial f_{aug} / \partial [z, \theta, t]$, is a row times this matrix:
+#
+# $$\frac{d a_{aug}(t)}{dt} = -\begin{bmatrix} a(t) & a_\theta(t) & a_t(t) \end{bmatrix}
+# \frac{\partial f_{aug}}{\partial [z, \theta, t]}(t)
+# = -\begin{bmatrix} a \frac{\partial f}{\partial z} & a \frac{\partial f}{\partial \theta} &
+# a \frac{\partial f}{\partial t} \end{bmatrix}(t). \tag{50}$$
+#
+# **What the zero rows do.** $a_\theta$ and $a_t$ are multiplied by them, so they do not appear on the right. The first
+# component is (35) again, untouched. The other two are driven by $a$, and drive nothing: they are *sums that are kept
+# along the way*, not unknowns. We check it with an $a_\theta$ and an $a_t$ drawn at random.
+
+# %%
+a_aug = rng.normal(size=6)
+beside(50, -a_aug @ J_aug, B.da_aug_dt, a_aug[:2], z, theta, t, f, rtol=1e-13)
+
+# %% [markdown]
+# ## 7. The parameters: (51), and Algorithm 1
+#
+# Integrate the middle component of (50) from $t_N$, where it is zero, to $t_0$:
+#
+# $$\frac{dL}{d\theta} = a_\theta(t_0) =
+# -\int_{t_N}^{t_0} a(t) \frac{\partial f(z(t), t, \theta)}{\partial \theta}\, dt. \tag{51}$$
+#
+# Everything is in place for **Algorithm 1**, the paper's method for one interval: put $z$, $a$ and $a_\theta$ into one
+# vector, and solve it from $t_1 = t_N$ back to $t_0$.
+#
+# | Algorithm 1 | in words | in the cell |
+# |---|---|---|
+# | $s_0 = [z(t_1), \frac{\partial L}{\partial z(t_1)}, 0]$ | the state, its adjoint, and an empty sum | `s0` |
+# | $\text{aug-dynamics}([z, a, \cdot], t, \theta) = [f, -a \frac{\partial f}{\partial z}, -a \frac{\partial f}{\partial \theta}]$ | (48), (35) and (51) side by side; the dot is $a_\theta$, which is not looked at | `aug_dynamics` |
+# | $[z(t_0), \frac{\partial L}{\partial z(t_0)}, \frac{\partial L}{\partial \theta}] = \text{ODESolve}(s_0, \text{aug-dynamics}, t_1, t_0, \theta)$ | one solve, backwards | `odesolve` |
+
+
+# %%
+def aug_dynamics(s, t, theta):
+    z, a = s[:2], s[2:4]
+    return np.concatenate([f(z, t, theta), -a @ df_dz(z, t, theta), -a @ df_dtheta(z, t, theta)])
+
+
+def algorithm1(z1, dL_dz1, t0, t1, theta):
+    s0 = np.concatenate([z1, dL_dz1, np.zeros(3)])
+    s = odelearn.odesolve(s0, aug_dynamics, (t1, t0), theta, EXACT).zs[-1]
+    return s[:2], s[2:4], s[4:]
+
+
+_, a_z0, a_theta = algorithm1(z_N, z_N, t0, tN, theta)
+a_theta_end = a_theta
+loss_of_theta = lambda p: 0.5 * np.sum(odelearn.odesolve(z0 + 0j, f, (t0, tN), p, EXACT).zs[-1] ** 2)
+print("dL/dtheta =", a_theta.round(6))
+through_the_solve = odelearn.complex_step(loss_of_theta, theta)
+print("the complex step through the solve agrees:", np.allclose(a_theta, through_the_solve, rtol=1e-9))
+
+# %% [markdown]
+# In `odelearn` the same stands in two places. `adjoint.augmented` is `aug_dynamics`, with a pullback where we have
+# matrices, and a batch where we have one vector. It solves for $z$ and $a$ only. $a_\theta$ is a sum that nothing
+# depends on, as the zero rows say. So `adjoint.run_back` lets it be added up beside the solve, with the weights
+# $h\, b_i$ that a Runge-Kutta step would give it as a state. For a network with a million parameters that keeps the
+# state small. Here are the lines of the module that carry the number (51); `k` is what the solver is given as the
+# slope:
+
+
+# %%
+def lines_of(number):
+    """The lines of odelearn/adjoint.py that are tagged with an equation's number."""
+    lines = inspect.getsource(B).splitlines()
+    return [line.strip() for line in lines if "#" in line and f"({number})" in line.split("#")[-1]]
+
+
+print(*lines_of(51), sep="\n")
+_, pullback = odelearn.Backsolve().vjp(z0, f, (t0, tN), theta, EXACT)
+g = pullback(np.stack([0 * z0, z_N]))  # the loss looks at the second of the two observations only
+agreed[51] = np.allclose(g.theta, a_theta, rtol=1e-9) and np.allclose(g.z0, a_z0, rtol=1e-9)
+print("\nthe same numbers:", agreed[51])
+
+# %% [markdown] tags=["checkpoint"]
+# **Checkpoint.** Algorithm 1 for a batch, a general $f$ and several observations. `z` and `a` have shape `(3, 2)` here,
+# so they are kept flat in the vector `s`. You have `pullback(a)`, which returns $a \frac{df}{dz}$, $a \frac{df}{dt}$,
+# $a \frac{df}{d\theta}$. Delete the first line, and complete the two marked ones.
+
+# %% tags=["checkpoint"]
+
+
+def my_adjoint(z0, f, ts, theta, a_zs):
+    return None  # <- yours: delete this line
+
+    zs, n = odelearn.odesolve(z0, f, ts, theta).zs, z0.size
+
+    def aug_dynamics(s, t, theta):
+        z, a = s[:n].reshape(z0.shape), s[n : 2 * n].reshape(z0.shape)
+        dz, pullback = f.vjp(z, t, theta)
+        a_f_z, a_f_t, a_f_theta = pullback(a)
+        return np.concatenate([dz.ravel(), 0 * a_f_z.ravel(), 0 * a_f_theta])  # <- yours
+
+    a, a_theta = a_zs[-1], np.zeros_like(theta)
+    for i in reversed(range(len(ts) - 1)):
+        s = np.concatenate([zs[i + 1].ravel(), a.ravel(), a_theta])
+        s = odelearn.odesolve(s, aug_dynamics, (ts[i + 1], ts[i]), theta).zs[-1]
+        a, a_theta = s[n : 2 * n].reshape(z0.shape), s[2 * n :]  # <- yours: something happens at ts[i]
+    return a, None, a_theta
+
+
+checks.check_adjoint(my_adjoint)
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Answer</b></summary>
+#
+# Two minus signs, from (35) and (51), and the jump. $a_\theta$ does not jump: the observation looks at $z(t_i)$, not at
+# $\theta$. It goes on from one interval to the next.
+#
+# ```python
+# def my_adjoint(z0, f, ts, theta, a_zs):
+#     zs, n = odelearn.odesolve(z0, f, ts, theta).zs, z0.size
+#
+#     def aug_dynamics(s, t, theta):
+#         z, a = s[:n].reshape(z0.shape), s[n : 2 * n].reshape(z0.shape)
+#         dz, pullback = f.vjp(z, t, theta)
+#         a_f_z, a_f_t, a_f_theta = pullback(a)
+#         return np.concatenate([dz.ravel(), -a_f_z.ravel(), -a_f_theta])
+#
+#     a, a_theta = a_zs[-1], np.zeros_like(theta)
+#     for i in reversed(range(len(ts) - 1)):
+#         s = np.concatenate([zs[i + 1].ravel(), a.ravel(), a_theta])
+#         s = odelearn.odesolve(s, aug_dynamics, (ts[i + 1], ts[i]), theta).zs[-1]
+#         a, a_theta = s[n : 2 * n].reshape(z0.shape) + a_zs[i], s[2 * n :]
+#     return a, None, a_theta
+#
+#
+# assert checks.check_adjoint(my_adjoint)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# ## 8. The times: (52), and Algorithm 2
+#
+# What if the last observation is made a little later? Then $z(t_N)$ has moved on, with velocity $f$:
+#
+# $$\frac{dL}{dt_N} = \frac{dL}{dz(t_N)} \frac{dz(t_N)}{dt_N} = a(t_N) f(z(t_N), t_N, \theta). \tag{52, first half}$$
+#
+# For the beginning, the paper takes the third component of (50):
+#
+# $$\frac{dL}{dt_0} = a_t(t_0) = a_t(t_N) - \int_{t_N}^{t_0} a(t) \frac{\partial f(z(t), t, \theta)}{\partial t}\, dt.
+# \tag{52, second half}$$
+#
+# **The missing sentence** is the one everybody trips over: what is $a_t(t_N)$? Equation (52) does not say. Three
+# answers suggest themselves.
+#
+# - $a_t(t_N) = 0$, like $a_\theta(t_N)$: a clock that is put forward at the very end makes no difference.
+# - $a_t(t_N) = dL/dt_N$: it is the name of the thing, after all.
+# - $a_t(t_N) = -dL/dt_N$: that is what Algorithm 2 in Appendix C does.
+
+# %% [markdown] tags=["predict"]
+# **Predict.** Which of the three ends at $dL/dt_0$, the derivative of the loss when the solve starts a little later,
+# from the same $z_0$, and ends at the same $t_N$?
+
+# %%
+dL_dtN = z_N @ f(z_N, tN, theta)
+measured = odelearn.finite_difference(lambda t0: 0.5 * np.sum(flow(z0, t0, tN) ** 2), t0, "richardson")
+
+
+def with_a_t(s, t, theta):
+    z, a = s[:2], s[2:4]
+    return np.concatenate([z_and_a(s[:4], t, theta), [-a @ df_dt(z, t, theta)]])
+
+
+fig, ax = plt.subplots(figsize=(7.5, 3.6))
+backwards = np.linspace(tN, t0, 100)
+for a_t_N, label, colour, dash in [
+    (0, "from $0$", ORANGE, "--"),
+    (dL_dtN, "from $dL/dt_N$", ORANGE, ":"),
+    (-dL_dtN, "from $-dL/dt_N$", BLUE, "-"),
+]:
+    run = odelearn.odesolve(np.concatenate([z_N, z_N, [a_t_N]]), with_a_t, (tN, t0), theta, EXACT)
+    ax.plot(backwards, run(backwards)[:, 4], dash, color=colour, lw=1.8, label=label)
+    print(f"{label:17} ends at {run.zs[-1, 4]:8.5f}")
+H = [s[2:4] @ f(s[:2], ti, theta) for s, ti in zip(run(backwards[::9]), backwards[::9], strict=True)]
+ax.plot(backwards[::9], -np.array(H), "o", mfc="white", mec=INK, ms=5, label="$-a f$")
+ax.plot(t0, measured, "*", color=INK, ms=13, label="$dL/dt_0$, measured")
+ax.set(xlabel="time $t$", ylabel="$a_t(t)$")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+print(f"dL/dt_0, measured:        {measured:8.5f}")
+
+# %% [markdown]
+# Algorithm 2 is right. Why?
+#
+# Read "dL/dt(t)" as section 6 did: put the clock of the augmented system forward by $\delta$ at time $t$, and let it
+# run for *as long as it would have run*. It then ends at clock time $t_N + \delta$. Started with $a_t(t_N) = 0$, the
+# integral answers this question: what if *the whole window* moves, with $z_0$ held, from $[t_0, t_N]$ to
+# $[t_0 + \delta, t_N + \delta]$? In formulas it is $dL/dt_0 + dL/dt_N$. We want $t_0$ to move alone, so $dL/dt_N$ has
+# to be taken off, and it may be taken off at the start. Hence $a_t(t_N) = -dL/dt_N$.
+#
+# There is a shorter way to see it. Let
+#
+# $$H(t) = a(t) f(z(t), t, \theta).$$
+#
+# Along the solution, by the product rule, the chain rule and (35),
+#
+# $$\frac{dH}{dt} = \frac{da}{dt} f + a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial t}
+# = -a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial t}
+# = a \frac{\partial f}{\partial t}.$$
+#
+# But $da_t/dt = -a\, \partial f / \partial t$ by (50). So $a_t + H$ is constant, and with Algorithm 2's start it is
+# zero:
+#
+# $$a_t(t) = -H(t) \text{ throughout}, \qquad \frac{dL}{dt_N} = H(t_N), \qquad \frac{dL}{dt_0} = -H(t_0).$$
+#
+# The white circles in the picture are $-H$. The signs make sense: to end later is to go on *with* the flow; to start
+# later is to go *without* the flow for that time.
+
+# %%
+along = [row[4] + row[2:4] @ f(row[:2], ti, theta) for row, ti in zip(run(backwards), backwards, strict=True)]
+print("a_t + a f = 0 all along:             ", np.abs(along).max() < 1e-7)
+shift = odelearn.finite_difference(lambda d: 0.5 * np.sum(flow(z0, t0 + d, tN + d) ** 2), 0.0, "richardson")
+print("moving the window: dL/dt_0 + dL/dt_N:", np.isclose(shift, measured + dL_dtN, rtol=1e-7))
+
+# %% [markdown]
+# With several observations, each $t_i$ has a share in the loss and a velocity, so
+# $dL/dt_i = \frac{\partial L}{\partial z(t_i)} f$, and each takes its share off $a_t$: where $a$ jumps by
+# $\partial L / \partial z(t_i)$, $H$ jumps by that times $f$, and $a_t = -H$ has to follow.
+#
+# That is **Algorithm 2** complete. In the cell it is written as in the paper, for any number of observations.
+
+
+# %%
+def algorithm2(zs, a_zs, ts, theta):
+    """dL/dz0, dL/dts and dL/dtheta, from the states zs and the cotangents a_zs = dL/dzs at the times ts."""
+
+    def aug_dynamics(s, t, theta):
+        z, a = s[:2], s[2:4]
+        rows = -a @ df_dz(z, t, theta), -a @ df_dtheta(z, t, theta), [-a @ df_dt(z, t, theta)]
+        return np.concatenate([f(z, t, theta), *rows])  # (50)
+
+    a, a_theta, a_t, a_ts = a_zs[-1], np.zeros(3), 0.0, np.zeros(len(ts))
+    for i in reversed(range(1, len(ts))):
+        a_ts[i] = a_zs[i] @ f(zs[i], ts[i], theta)  # dL/dt_i
+        a_t = a_t - a_ts[i]
+        s0 = np.concatenate([zs[i], a, a_theta, [a_t]])
+        s = odelearn.odesolve(s0, aug_dynamics, (ts[i], ts[i - 1]), theta, EXACT).zs[-1]
+        a, a_theta, a_t = s[2:4] + a_zs[i - 1], s[4:7], s[7]
+    a_ts[0] = a_t  # dL/dt_0
+    return a, a_ts, a_theta
+
+
+a_z0, a_ts, a_theta = algorithm2(zs, a_zs, ts, theta)
+_, pullback = odelearn.Backsolve().vjp(z0, f, ts, theta, EXACT)
+g = pullback(a_zs)
+agreed[52] = all(np.allclose(*pair, rtol=1e-8) for pair in ((a_z0, g.z0), (a_ts, g.ts), (a_theta, g.theta)))
+print(*lines_of(52), sep="\n")
+print("\nthe same numbers:", agreed[52])
+
+# %% [markdown]
+# Line for line:
+#
+# | Algorithm 2 | the cell above | `odelearn/adjoint.py` |
+# |---|---|---|
+# | $\frac{\partial L}{\partial t_1} = \frac{\partial L}{\partial z(t_1)} f(z(t_1), t_1, \theta)$ | `a_ts[i] = ...` | `run_back`; the $f$ is that of the first stage of the backward step, so it costs nothing |
+# | $s_0 = [z(t_1), \frac{\partial L}{\partial z(t_1)}, 0, -\frac{\partial L}{\partial t_1}]$ | `a_t = a_t - a_ts[i]`, then `s0` | `Backsolve.vjp` begins with $z$ and $a$; `run_back` has the rest |
+# | $\text{aug-dynamics} = [f, -a \frac{\partial f}{\partial z}, -a \frac{\partial f}{\partial \theta}, -a \frac{\partial f}{\partial t}]$ | `aug_dynamics` | `augmented`, and the sums (51), (52) |
+# | $\text{ODESolve}(s_0, \text{aug-dynamics}, t_1, t_0, \theta)$ | `odesolve(..., (ts[i], ts[i - 1]), ...)` | `run_back` |
+# | Figure 2: adjust $a$ at each observation | `+ a_zs[i - 1]` | `arrive`, inside `Backsolve.vjp` |
+
+# %% [markdown] tags=["checkpoint"]
+# **Checkpoint.** Now the gradients of the times, for a batch and a general $f$. The solve is there. Only the
+# book-keeping of `a_t` is incomplete: one marked line, and it should have become two.
+
+# %% tags=["checkpoint"]
+
+
+def my_time_adjoint(z0, f, ts, theta, a_zs):
+    zs, n = odelearn.odesolve(z0, f, ts, theta).zs, z0.size
+
+    def aug_dynamics(s, t, theta):
+        dz, pullback = f.vjp(s[:n].reshape(z0.shape), t, theta)
+        a_f_z, a_f_t, a_f_theta = pullback(s[n : 2 * n].reshape(z0.shape))
+        return np.concatenate([dz.ravel(), -a_f_z.ravel(), [-a_f_t]])
+
+    a, a_t, a_ts = a_zs[-1], 0.0, np.zeros(len(ts))
+    for i in reversed(range(1, len(ts))):
+        a_ts[i] = np.sum(a_zs[i] * f(zs[i], ts[i], theta))  # <- yours
+        s = np.concatenate([zs[i].ravel(), a.ravel(), [a_t]])
+        s = odelearn.odesolve(s, aug_dynamics, (ts[i], ts[i - 1]), theta).zs[-1]
+        a, a_t = s[n : 2 * n].reshape(z0.shape) + a_zs[i - 1], s[-1]
+    a_ts[0] = a_t
+    return a, a_ts, None
+
+
+checks.check_adjoint(my_time_adjoint)
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Answer</b></summary>
+#
+# After the marked line: `a_t = a_t - a_ts[i]`. At $t_N$ it is the start of Algorithm 2, at the other observations it is
+# the jump of $-H$.
+#
+# ```python
+# def my_time_adjoint(z0, f, ts, theta, a_zs):
+#     zs, n = odelearn.odesolve(z0, f, ts, theta).zs, z0.size
+#
+#     def aug_dynamics(s, t, theta):
+#         dz, pullback = f.vjp(s[:n].reshape(z0.shape), t, theta)
+#         a_f_z, a_f_t, a_f_theta = pullback(s[n : 2 * n].reshape(z0.shape))
+#         return np.concatenate([dz.ravel(), -a_f_z.ravel(), [-a_f_t]])
+#
+#     a, a_t, a_ts = a_zs[-1], 0.0, np.zeros(len(ts))
+#     for i in reversed(range(1, len(ts))):
+#         a_ts[i] = np.sum(a_zs[i] * f(zs[i], ts[i], theta))
+#         a_t = a_t - a_ts[i]
+#         s = np.concatenate([zs[i].ravel(), a.ravel(), [a_t]])
+#         s = odelearn.odesolve(s, aug_dynamics, (ts[i], ts[i - 1]), theta).zs[-1]
+#         a, a_t = s[n : 2 * n].reshape(z0.shape) + a_zs[i - 1], s[-1]
+#     a_ts[0] = a_t
+#     return a, a_ts, None
+#
+#
+# assert checks.check_adjoint(my_time_adjoint)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# ## 9. A second route: a Lagrange multiplier
+#
+# A result is safer when two roads lead to it. This one is older than the paper (it is how optimal control found the
+# adjoint), and it is shorter, because it does not ask what $a$ is.
+#
+# Think of $L(z(t_N))$ under the constraint that $z$ solves the differential equation at every moment. Take any smooth
+# row $\lambda(t)$, and add the constraint with $\lambda$ as its multiplier:
+#
+# $$\mathcal{L} = L(z(t_N)) + \int_{t_0}^{t_N} \lambda(t) \Bigl( f(z(t), t, \theta) - \frac{dz}{dt} \Bigr)\, dt.$$
+#
+# The bracket is zero, so $\mathcal{L} = L$ whatever $\lambda$ is. Now change $\theta$ by $\delta\theta$, with $z_0$
+# held. The solution changes by some $\delta z(t)$ with $\delta z(t_0) = 0$, and
+#
+# $$\delta L = \frac{dL}{dz(t_N)} \delta z(t_N) + \int_{t_0}^{t_N} \lambda \Bigl( \frac{\partial f}{\partial z} \delta z +
+# \frac{\partial f}{\partial \theta} \delta\theta - \frac{d\, \delta z}{dt} \Bigr)\, dt.$$
+#
+# The derivative of $\delta z$ is moved over to $\lambda$, by integration by parts:
+# $-\int \lambda \frac{d\, \delta z}{dt} dt = -\lambda(t_N)\, \delta z(t_N) + \int \frac{d\lambda}{dt} \delta z\, dt$.
+# Sorted:
+#
+# $$\delta L = \underbrace{\Bigl( \frac{dL}{dz(t_N)} - \lambda(t_N) \Bigr) \delta z(t_N)}_{\text{the end}} +
+# \underbrace{\int_{t_0}^{t_N} \Bigl( \frac{d\lambda}{dt} + \lambda \frac{\partial f}{\partial z} \Bigr)
+# \delta z\, dt}_{\text{the way}} +
+# \underbrace{\int_{t_0}^{t_N} \lambda \frac{\partial f}{\partial \theta}
+# \delta\theta\, dt}_{\text{the parameters}}.$$
+#
+# This holds for *every* $\lambda$. We cannot choose $\delta z$, but we can choose $\lambda$, and there is one choice
+# that makes both terms with $\delta z$ vanish: $\lambda(t_N) = dL/dz(t_N)$ and
+# $d\lambda/dt = -\lambda\, \partial f / \partial z$. That is (46) and (35): **the multiplier is the adjoint**. And what
+# is left over is (51). (If $z_0$ changes too, the integration by parts leaves one term more,
+# $\lambda(t_0)\, \delta z(t_0)$. So $dL/dz_0 = a(t_0)$.)
+
+# %% [markdown] tags=["predict"]
+# **Predict.** The cell takes one direction $\delta\theta$, computes $\delta z(t)$ by the complex step, and evaluates
+# the three terms for three multipliers: $\lambda = 0$, $\lambda = (1, \sin t)$ and $\lambda = a$. What will the three
+# sums be?
+
+# %%
+delta_theta = rng.normal(size=3)
+points, weights = gauss(t0, tN, 40)
+perturbed = odelearn.odesolve(z0 + 0j, f, [t0, *points, tN], theta + 1e-20j * delta_theta, EXACT).zs
+delta_z = perturbed.imag / 1e-20
+a_there = odelearn.odesolve(np.concatenate([z_N, z_N]), z_and_a, [tN, *points[::-1]], theta, EXACT).zs[:0:-1, 2:]
+J_there = [df_dz(zi, ti, theta) for zi, ti in zip(perturbed.real[1:-1], points, strict=True)]
+P_there = [df_dtheta(zi, ti, theta) for zi, ti in zip(perturbed.real[1:-1], points, strict=True)]
+
+
+def three_terms(lam, dlam_dt, lam_N):
+    the_end = (z_N - lam_N) @ delta_z[-1]
+    the_way = sum(
+        w * (d + m @ J) @ dz for w, m, d, J, dz in zip(weights, lam, dlam_dt, J_there, delta_z[1:-1], strict=True)
+    )
+    the_parameters = sum(w * m @ P @ delta_theta for w, m, P in zip(weights, lam, P_there, strict=True))
+    return the_end, the_way, the_parameters
+
+
+one = np.ones_like(points)
+sin, cos = np.stack([one, np.sin(points)], axis=1), np.stack([0 * one, np.cos(points)], axis=1)
+choices = {
+    "0": (0 * sin, 0 * cos, np.zeros(2)),
+    "(1, sin t)": (sin, cos, np.array([1, np.sin(tN)])),
+    "a": (a_there, [-a @ J for a, J in zip(a_there, J_there, strict=True)], z_N),
+}
+sums = {}
+print("lambda         the end   the way   the parameters     sum")
+for name, choice in choices.items():
+    terms = np.array(three_terms(*choice))
+    sums[name] = terms.sum()
+    print(f"{name:12}{terms[0]:10.5f}{terms[1]:10.5f}{terms[2]:17.5f}{terms.sum():8.5f}")
+
+# %% [markdown]
+# All the same, as they must be. With $\lambda = 0$ one needs $\delta z(t_N)$: *one solve for every direction*
+# $\delta\theta$, the way of forward sensitivities. With $\lambda = a$ no $\delta z$ is needed, so *one backward solve
+# serves all directions at once*. With a million parameters that is the difference between a million solves and two.
+#
+# There is a third road for those who like conservation laws. Let only $z_0$ change. Then $\delta z$ solves the
+# variational equation of section 3, and by (35)
+# $\frac{d}{dt} (a\, \delta z) = -a \frac{\partial f}{\partial z} \delta z + a \frac{\partial f}{\partial z} \delta z = 0$:
+# the product $a(t)\, \delta z(t)$ is the same at all times. At $t_N$ it is the change of the loss; so it is at $t_0$.
+
+# %%
+u = rng.normal(size=2)
+delta_z = odelearn.odesolve(z0 + 1e-20j * u, f, [t0, *points, tN], theta, EXACT).zs.imag / 1e-20
+products = np.sum(a_there * delta_z[1:-1], axis=1)
+print("a(t) dz(t) is constant:          ", np.ptp(products) < 1e-9)
+print("and it is the change of the loss:", np.isclose(products[0], adjoint(t0) @ u, rtol=1e-9))
+
+# %% [markdown]
+# ## 10. What the proof uses, and what a ReLU does to it
+#
+# The paper asks for an $f$ that is Lipschitz in $z$ and continuous in $t$. Let us collect what the lines above have
+# used.
+#
+# | line | what it uses | why |
+# |---|---|---|
+# | (37) | Lipschitz in $z$, continuous in $t$ | there is one solution through each point |
+# | (34), (38) | $f$ continuously differentiable in $z$ | the flow has a derivative with respect to $z$, which solves the variational equation |
+# | (41) | Lipschitz in $z$ and $t$ | for $O(\varepsilon^2)$; continuity in $t$ alone gives $o(\varepsilon)$ |
+# | (42) | $\partial f / \partial z$ continuous | for $o(\varepsilon)$, enough for the limit; $O(\varepsilon^2)$ wants it Lipschitz |
+# | (45) | $\partial f / \partial z$ continuous along the solution | the limit is its value *there* |
+# | (51) | $f$ continuously differentiable in $\theta$ | it is (35) for the augmented state |
+# | (52), second half | $f$ continuously differentiable in $t$ | the same; but $dL/dt_0 = -H(t_0)$ does without |
+#
+# A network with $\tanh$ or softplus satisfies all of it. A network with ReLUs is Lipschitz, and it is not continuously
+# differentiable: $\mathrm{relu}(z) = \max(z, 0)$ has a kink, where its slope jumps from 0 to 1. The smallest example:
+#
+# $$\frac{dz}{dt} = 1 + \mathrm{relu}(z).$$
+#
+# It goes at speed 1 up to $z = 0$, and faster from there on. Its solution is known: $z$ rises like $t$ to the kink, and
+# then like $e^t - 1$. Its smooth sister has $\mathrm{softplus}(z) = \log(1 + e^z)$ in place of the ReLU.
+
+
+# %%
+def T_relu(eps, z):
+    """Where z is after a time eps, and the derivative of that with respect to z."""
+    if z >= 0:
+        return (1 + z) * np.exp(eps) - 1, np.exp(eps)
+    return (z + eps, 1.0) if eps < -z else (np.expm1(eps + z), np.exp(eps + z))
+
+
+smooth = lambda z, t, theta: 1 + np.log1p(np.exp(z))
+
+
+def T_smooth(eps, z):
+    solve = lambda z: odelearn.odesolve(z, smooth, (0, eps), None, EXACT).zs[-1]
+    return solve(np.array([z]))[0], odelearn.complex_step(solve, np.array([z]))[0, 0]
+
+
+def left_out(T, eps, z, slope, speed):
+    """What (41) and (42) leave out."""
+    end, J = T(eps, z)
+    return abs(end - (z + eps * speed)), abs(J - (1 + eps * slope))
+
+
+# %% [markdown] tags=["predict"]
+# **Predict.** Let the solution stand exactly on the kink, $z = 0$, where `df_dz` is taken to be 0, as most libraries
+# do. Which of the two remainders, that of (41) and that of (42), is still $O(\varepsilon^2)$? And what if $z = -0.03$,
+# just before the kink?
+
+# %%
+e = 10.0 ** np.arange(-3, 0.01, 0.125)
+smooth_41, smooth_42 = np.array([left_out(T_smooth, x, 0.0, 0.5, 1 + np.log(2)) for x in e]).T
+on_41, on_42 = np.array([left_out(T_relu, x, 0.0, 0.0, 1.0) for x in e]).T
+_, before_42 = np.array([left_out(T_relu, x, -0.03, 0.0, 1.0) for x in e]).T
+for name, remainder in ("(41)", on_41), ("(42)", on_42):
+    order = odelearn.observed_order(remainder[8::-1], ratio=10**0.125)
+    print(f"ReLU, on the kink: what {name} leaves out shrinks like eps^{order:.1f}")
+
+# %% [markdown]
+# (41) has survived: it needed a Lipschitz $f$, and that is what we have. **(42) has lost an order.** Divided by
+# $\varepsilon$, its remainder does not vanish. After the kink $da/dt = -a$, before it $da/dt = 0$, and *on* it the
+# quotient (39) has one limit from above and another from below: $a$ has no derivative there, and (35) cannot be right
+# with any one value of $\partial f / \partial z$. From a point before the kink all is well, until $\varepsilon$ is
+# large enough to reach across.
+#
+# Yet a solution that crosses a kink spends no time on it. $f$ itself does not jump there, so $J$ and $a$ stay
+# continuous, and (35) holds before and after. The integral (46) does not see a single moment. The *result* of Appendix
+# B is saved, then. The price is paid by the solver, which assumed that the solution is smooth. Here is RK4, with its
+# exact discrete gradient, as the solution runs through the kink:
+
+# %%
+
+
+def error_of_rk4(field, exact, exact_gradient, n):
+    """Of z(2) and of dz(2)/dz(0), from z(0) = -0.7, by n steps of RK4."""
+    zs, pullback = odelearn.Discrete().vjp(np.array([-0.7]), field, (0, 2), None, odelearn.rk4(n=int(n)))
+    g = pullback(np.array([[0.0], [1.0]]))
+    return abs(zs[-1, 0] - exact), abs(g.z0[0] - exact_gradient)
+
+
+relu_field = odelearn.Dynamics(
+    lambda z, t, theta: 1 + np.maximum(z, 0),
+    lambda z, t, theta: (1 + np.maximum(z, 0), lambda a: (a * (z > 0), 0.0, np.zeros(0))),
+)
+ns = np.unique(np.round(10 ** np.arange(0.6, 2.4, 0.04))).astype(int)
+rk4_relu = np.array([error_of_rk4(relu_field, *T_relu(2.0, -0.7), n) for n in ns]).T
+rk4_smooth = np.array([error_of_rk4(smooth, *T_smooth(2.0, -0.7), n) for n in ns[::4]]).T
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
+left.loglog(e, on_42, "s-", color=ORANGE, ms=4, lw=1, label="(42), ReLU on the kink")
+left.loglog(e[before_42 > 0], before_42[before_42 > 0], "--", color=ORANGE, lw=1.6, label="(42), ReLU, 0.03 before it")
+left.loglog(e, on_41, "s", mfc="white", mec=ORANGE, ms=4, label="(41), ReLU on the kink")
+left.loglog(e, smooth_42, "o", color=BLUE, ms=4, label="(42), softplus")
+left.loglog(e, smooth_41, "o", mfc="white", mec=BLUE, ms=4, label="(41), softplus")
+left.set(xlabel=r"$\varepsilon$", ylabel="what is left out", title="one short step", ylim=(1e-7, 300))
+h = 2 / ns
+right.loglog(h, rk4_relu[1], "s", color=ORANGE, ms=4, label="gradient, ReLU")
+right.loglog(h, rk4_relu[0], "s", mfc="white", mec=ORANGE, ms=4, label="solution, ReLU")
+right.loglog(h[::4], rk4_smooth[1], "o", color=BLUE, ms=4, label="gradient, softplus")
+right.loglog(h[::4], rk4_smooth[0], "o", mfc="white", mec=BLUE, ms=4, label="solution, softplus")
+right.set(xlabel="step $h$ of RK4", ylabel="error at $t = 2$", title="a whole solve", ylim=(1e-15, 30))
+guides = [(left, e, 1, 2.5, r"$\varepsilon$"), (left, e, 2, 0.2, r"$\varepsilon^2$")]
+guides += [(right, h, 1, 3, "$h$"), (right, h, 2, 0.6, "$h^2$"), (right, h, 4, 0.01, "$h^4$")]
+for ax, x, power, factor, label in guides:
+    ax.loglog(x, factor * x**power, color=GREY, lw=1, zorder=0)
+    x_end = x.max()
+    ax.text(x_end * 1.1, factor * x_end**power, label, color="#555555", va="center")
+left.legend(fontsize=8, loc="upper left")
+right.legend(fontsize=8, loc="lower right")
+plt.show()
+
+# %% [markdown]
+# For softplus both errors fall like $h^4$. For the ReLU the solution falls like $h^2$ only, and **its gradient like
+# $h$**, whatever the order of the method. The points scatter because it matters where in a step the kink happens to
+# lie; where it falls on a mesh point by chance, nothing is lost. An adaptive solver would notice, and spend many small
+# steps there.
+#
+# There is a worse case. For $dz/dt = \mathrm{relu}(z)$ a solution that starts at $z = 0$ *stays* on the kink, and
+# $T_\varepsilon(z) = z$ on the one side, $e^\varepsilon z$ on the other. That has no derivative at $z = 0$, so there is
+# no $a$ to speak of. A library returns a number all the same.
+#
+# Hence the advice: in the $f$ of a Neural ODE, take $\tanh$ or softplus.
+
+# %% [markdown] tags=["break-it"]
+# ## 11. Break it
+#
+# `odelearn.slips.algorithm2` is the cell of section 8 with a switch for each known mistake. We flip some, and ask two
+# kinds of check. *Measured*: does each gradient equal the derivative of the loss, by the complex step or by
+# differences? *Conserved*: is $a_t + a f$ zero at $t_0$, as section 8 says it must be? The second needs no extra solve.
+#
+# **Before you run the cell:** which of the slips leave $a_t + a f = 0$ untouched?
+
+# %% tags=["break-it"]
+
+
+def f_vjp(z, t, theta):
+    def pullback(a):
+        return a @ df_dz(z, t, theta), a @ df_dt(z, t, theta), a @ df_dtheta(z, t, theta)
+
+    return f(z, t, theta), pullback
+
+
+def total(z0, ts, theta):
+    return 0.5 * np.sum((odelearn.odesolve(z0, f, ts, theta, EXACT).zs - ys) ** 2)
+
+
+truth = (
+    odelearn.complex_step(lambda z0: total(z0, ts, theta), z0),
+    odelearn.finite_difference(lambda ts: total(z0, ts, theta), ts, "richardson"),
+    odelearn.complex_step(lambda p: total(z0 + 0j, ts, p), theta),
+)
+planted = {
+    "none": {},
+    "sign of da/dt": dict(a_sign=+1),
+    "sign of a_theta": dict(theta_sign=+1),
+    "sign of a_t": dict(t_sign=+1),
+    "a_t starts at 0": dict(boundary=0),
+    "no jump at the observations": dict(jump=0),
+    "no jump at t_0": dict(jump0=0),
+    "a_theta starts anew in each interval": dict(carry=0),
+}
+print(f"{'slip':38}{'dL/dz0':>11}{'dL/dts':>11}{'dL/dtheta':>11}{'a_t + a f':>11}")
+for name, slip in planted.items():
+    found = slips.algorithm2(z0, odelearn.Dynamics(f, f_vjp), ts, theta, a_zs, **slip)
+    jump0 = slip.get("jump0", 1) * a_zs[0]
+    conserved = found[1][0] + (found[0] - jump0) @ f(z0, ts[0], theta)  # a just after t_0, before the jump there
+    gaps = [size(x - r) for x, r in zip(found, truth, strict=True)] + [abs(conserved)]
+    print(f"{name:38}" + "".join(f"{'ok' if gap < 1e-4 else 'WRONG':>11}" for gap in gaps))
+
+# %% [markdown]
+# The law $a_t + a f = 0$ ties the times to $a$, so it notices a wrong $a$ between observations and a wrong $a_t$. It
+# knows nothing of $\theta$, and nothing of what happens at $t_0$ itself. A measured gradient sees everything, at the
+# price of more solves. Good tests have both. Notebook 06 meets these slips in the wild.
+
+# %% [markdown] tags=["agree"]
+# ## 12. Ours and the library's
+#
+# Every displayed equation of Appendix B has been computed twice in this notebook, naively and by `odelearn.adjoint`:
+
+# %% tags=["agree"]
+assert sorted(agreed) == list(range(34, 53)) and all(agreed.values())
+
+for remainder, order in (left_out_41, 2), (left_out_42, 2), (off_39, 1), (off_43, 1), (from_below, 1):
+    assert abs(odelearn.observed_order(remainder[-5:]) - order) < 0.05
+assert np.allclose(list(sums.values()), a_theta_end @ delta_theta, rtol=1e-9)  # section 9: any multiplier will do
+for ours, measured_one in zip(algorithm2(zs, a_zs, ts, theta), truth, strict=True):
+    assert np.allclose(ours, measured_one, rtol=1e-6)
+for method in odelearn.Backsolve(), odelearn.Discrete():
+    _, pullback = method.vjp(z0, f, ts, theta, EXACT)
+    g = pullback(a_zs)
+    for ours, theirs in zip(algorithm2(zs, a_zs, ts, theta), (g.z0, g.ts, g.theta), strict=True):
+        assert np.allclose(ours, theirs, rtol=1e-7)
+assert checks.check_adjoint(lambda *problem: slips.algorithm2(*problem), rtol=1e-6)  # and for a network and a batch
+print("all agree")
+
+# %% [markdown] tags=["exercise"]
+# ## Exercises
+#
+# **1 (fill in).** $a_t = -H$ means that $a_t$ need not be computed at all: all of $dL/dt_i$ can be read off $a$ and
+# $f$. The cell has the loop for $a$. Fill in `a_ts`. Mind which side of the jump $a$ is on when you get to $t_0$.
+
+# %% tags=["exercise"]
+
+
+def no_a_t(z0, f, ts, theta, a_zs):
+    zs, a_ts = odelearn.odesolve(z0, f, ts, theta).zs, np.zeros(len(ts))
+
+    def dynamics(s, t, theta):
+        dz, pullback = f.vjp(s[0], t, theta)
+        return np.stack([dz, -pullback(s[1])[0]])
+
+    a = a_zs[-1]
+    for i in reversed(range(1, len(ts))):
+        a_ts[i] = 0.0  # yours
+        s = np.stack([zs[i], a])
+        a = odelearn.odesolve(s, dynamics, (ts[i], ts[i - 1]), theta).zs[-1, 1] + a_zs[i - 1]
+    a_ts[0] = 0.0  # yours
+    return a, a_ts, None
+
+
+checks.check_adjoint(no_a_t)
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Solution</b></summary>
+#
+# $dL/dt_i = \frac{\partial L}{\partial z(t_i)} f$ for $i \ge 1$, as before. For $t_0$ it is $-a f$ with the $a$ that
+# has *not yet* jumped: what the loss sees of $z(t_0)$ directly does not depend on $t_0$, since $z(t_0) = z_0$ is held.
+#
+# ```python
+# def no_a_t(z0, f, ts, theta, a_zs):
+#     zs, a_ts = odelearn.odesolve(z0, f, ts, theta).zs, np.zeros(len(ts))
+#
+#     def dynamics(s, t, theta):
+#         dz, pullback = f.vjp(s[0], t, theta)
+#         return np.stack([dz, -pullback(s[1])[0]])
+#
+#     a = a_zs[-1]
+#     for i in reversed(range(1, len(ts))):
+#         a_ts[i] = np.sum(a_zs[i] * f(zs[i], ts[i], theta))
+#         s = np.stack([zs[i], a])
+#         a = odelearn.odesolve(s, dynamics, (ts[i], ts[i - 1]), theta).zs[-1, 1] + a_zs[i - 1]
+#     a_ts[0] = -np.sum((a - a_zs[0]) * f(z0, ts[0], theta))
+#     return a, a_ts, None
+#
+#
+# assert checks.check_adjoint(no_a_t)
+# ```
+#
+# </details>
+
+# %% [markdown] tags=["exercise"]
+# **2 (derive).** Let the loss be a *running cost*, $L = \int_{t_0}^{t_N} \ell(z(t))\, dt$. What is the differential
+# equation for $a(t)$, and with which value does it start at $t_N$? Hint: make the cost so far a state,
+# $dc/dt = \ell(z)$, and use (35) for the larger state. Check your answer for the pendulum with $\ell = \tfrac12 |z|^2$.
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Solution</b></summary>
+#
+# With the state $[z, c]$ the loss is $L = c(t_N)$, so the adjoint of the larger state, $[a, a_c]$, starts at $[0, 1]$.
+# The right-hand side $[f, \ell]$ has the Jacobian
+# $\begin{bmatrix} \partial f / \partial z & 0 \\ \partial \ell / \partial z & 0 \end{bmatrix}$: nothing depends on $c$.
+# So $da_c/dt = 0$ and $a_c = 1$ throughout, and
+#
+# $$\frac{da}{dt} = -a \frac{\partial f}{\partial z} - \frac{\partial \ell}{\partial z}, \qquad a(t_N) = 0.$$
+#
+# The jumps of section 5 have become continuous: an observation at every moment.
+#
+# ```python
+# def z_and_c(s, t, theta):
+#     return np.concatenate([f(s[:2], t, theta), [0.5 * s[:2] @ s[:2]]])
+#
+#
+# def running(s, t, theta):
+#     z, a = s[:2], s[2:]
+#     return np.concatenate([f(z, t, theta), -a @ df_dz(z, t, theta) - z])
+#
+#
+# cost = lambda z0: odelearn.odesolve(np.concatenate([z0, [0]]), z_and_c, (t0, tN), theta, EXACT).zs[-1, 2]
+# a_at_t0 = odelearn.odesolve(np.concatenate([z_N, np.zeros(2)]), running, (tN, t0), theta, EXACT).zs[-1, 2:]
+# assert np.allclose(a_at_t0, odelearn.complex_step(cost, z0), rtol=1e-9)
+# ```
+#
+# </details>
+
+# %% [markdown] tags=["exercise"]
+# **3 (explore).** Between the ReLU and its smooth sister lies a family,
+# $\mathrm{softplus}_\beta(z) = \log(1 + e^{\beta z}) / \beta$, which comes closer to the ReLU as $\beta$ grows. Measure
+# the remainder of (42) at $z = 0$ for $\beta = 1, 10, 100, 1000$, over $\varepsilon$ from $10^{-4}$ to $1$. Where does
+# slope 2 turn into slope 1, and what does that say about the steps that a solver should take?
+
+# %% [markdown] tags=["solution"]
+# <details><summary><b>Solution</b></summary>
+#
+# At $\varepsilon \approx 1 / \beta$. A step much shorter than $1 / \beta$ sees a smooth function, and slope 2. A longer
+# one sees a kink, and slope 1. "Smooth" is always meant in comparison with the step: a very steep softplus is no better
+# than a ReLU, unless the steps are as short as the bend is.
+#
+# ```python
+# def remainder_42(beta, eps):
+#     field = lambda z, t, theta: 1 + np.log1p(np.exp(-beta * z)) / beta + z  # the same, without overflow for z > 0
+#     end = lambda z: odelearn.odesolve(z, field, (0, eps), None, EXACT).zs[-1]
+#     return abs(odelearn.complex_step(end, np.zeros(1))[0, 0] - (1 + eps * 0.5))
+#
+#
+# for beta in 10, 100, 1000:
+#     short, long = (np.array([0.1, 0.05]) / beta, np.array([20, 10]) / beta)
+#     assert abs(odelearn.observed_order([remainder_42(beta, x) for x in short]) - 2) < 0.1
+#     if long[0] < 0.5:
+#         assert odelearn.observed_order([remainder_42(beta, x) for x in long]) < 1.3
+# ```
+#
+# </details>
+
+# %% [markdown] tags=["summary"]
+# ## Summary
+#
+# | equation | formula | section | in odelearn |
+# |---|---|---|---|
+# | (34) | $a(t) = dL/dz(t)$, the gradient of the loss to come | 1 | `adjoint.adjoint` |
+# | (35), (45) | $da/dt = -a\, \partial f / \partial z$ | 3 | `adjoint.da_dt`, `adjoint.augmented` |
+# | (36) | the chain rule through a layer | 2 | `adjoint.through_layer` |
+# | (37) | $T_\varepsilon(z(t), t) = z(t + \varepsilon)$ | 2 | `adjoint.T` |
+# | (38) | $a(t) = a(t + \varepsilon)\, \partial T_\varepsilon / \partial z$, for any $\varepsilon$ | 2 | `adjoint.a_before` |
+# | (39), (40) | the quotient; the same by (38) | 3 | `adjoint.quotient`, `adjoint.quotient_through_layer` |
+# | (41), (42) | $T_\varepsilon = z + \varepsilon f + O(\varepsilon^2)$; its derivative, by the variational equation | 3 | `adjoint.T_taylor`, `adjoint.a_before_taylor` |
+# | (43), (44) | $I$ cancels, $\varepsilon$ divides out | 3 | `adjoint.quotient_taylor`, `adjoint.quotient_reduced` |
+# | (46) | $a(t_0) = a(t_N) - \int_{t_N}^{t_0} a\, \partial f / \partial z\, dt$ | 4 | `adjoint.a_at_start` |
+# | Figure 2 | $a$ jumps by $\partial L / \partial z(t_i)$ | 5 | `adjoint.Backsolve` |
+# | (47), (48) | $[z, \theta, t]$ moves by $[f, 0, 1]$ | 6 | `adjoint.f_aug` |
+# | (49), (50) | two zero rows; $-[a\, \partial f / \partial z, a\, \partial f / \partial \theta, a\, \partial f / \partial t]$ | 6 | `adjoint.df_aug`, `adjoint.da_aug_dt` |
+# | (51), Algorithm 1 | $dL/d\theta = -\int_{t_N}^{t_0} a\, \partial f / \partial \theta\, dt$ | 7 | `adjoint.augmented`, `adjoint.run_back` |
+# | (52), Algorithm 2 | $dL/dt_N = H(t_N)$, $dL/dt_0 = -H(t_0)$, $H = a f$, $a_t = -H$ | 8 | `adjoint.run_back` |
+#
+# - The adjoint is the gradient of the loss to come. Its equation is the chain rule for a layer that lasts no time.
+# - $\theta$ and $t$ are states that do not look at themselves; so their adjoints are sums, collected on the way back.
+# - The sign of the times: $a_t = -a f$, from $-dL/dt_N$ to $dL/dt_0$.
+# - The proof needs an $f$ with a continuous $\partial f / \partial z$. With a ReLU the result survives, the order does
+#   not.
+#
+# **Sources.** R. T. Q. Chen, Y. Rubanova, J. Bettencourt, D. Duvenaud, *Neural Ordinary Differential Equations*, arXiv
+# 1806.07366, Appendices B and C. L. S. Pontryagin and others, *The Mathematical Theory of Optimal Processes* (1962). E.
+# Hairer, S. P. Norsett, G. Wanner, *Solving Ordinary Differential Equations I* (1993), section I.14, on derivatives of
+# a flow.
