@@ -9,17 +9,21 @@ Read in this order: verify, tape, dynamics, layers, tableau, rk, stepping, solve
 """
 
 from .adjoint import Backsolve
+from .audit import audit
 from .checkpointed import Checkpointed
+from .compare import compare_gradients
 from .control import AdaptiveSteps, FixedSteps, rms
 from .data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
 from .discrete import Discrete
+from .drift import DriftWarning
 from .dynamics import Dynamics, counted
+from .events import Event
 from .failures import SolverError
 from .forward import Forward
 from .gradients import Gradients
 from .interpolating import Interpolating
 from .layers import MLP
-from .neural_ode import odeint, odesolve_vjp
+from .neural_ode import event_vjp, odeint, odeint_event, odesolve_vjp
 from .optim import SGD, Adam, TrainingStopped, fit
 from .params import ravel
 from .reversible import Reversible
@@ -55,3 +59,12 @@ from .verify import (
 
 __version__ = "0.1.0"
 __all__ = [name for name in dir() if not name.startswith("_")]
+
+
+def __getattr__(name):
+    """scipy_solver and as_ode_solver, which import SciPy, when they are asked for."""
+    if name in ("scipy_solver", "as_ode_solver"):
+        from . import scipy_bridge
+
+        return getattr(scipy_bridge, name)
+    raise AttributeError(f"module 'odelearn' has no attribute {name!r}")

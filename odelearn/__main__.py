@@ -1,4 +1,4 @@
-"""The command line: python -m odelearn [fit | predict | spiral] ..., with fit as the default."""
+"""The command line: python -m odelearn COMMAND ...; without one, fit."""
 
 import argparse
 import os
@@ -20,6 +20,8 @@ examples:
   python -m odelearn fit --resume odelearn-out/lynx_hare.npz --steps 500
   python -m odelearn predict odelearn-out/lynx_hare.npz --until 1940
   python -m odelearn spiral --out figures
+  python -m odelearn compare
+  python -m odelearn audit
 """
 
 
@@ -64,15 +66,16 @@ class Parser(argparse.ArgumentParser):
 def parser():
     top = Parser(
         prog="python -m odelearn",
-        description="Neural ODEs: train on a time series, forecast it, or watch a spiral being learned.",
+        description="Neural ODEs: train on a time series, forecast it, or put gradients and solvers to the test.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EPILOG,
     )
     top.add_argument("--version", action="version", version=f"odelearn {odelearn.__version__}")
-    commands = top.add_subparsers(required=True, metavar="fit | predict | spiral")
+    commands = top.add_subparsers(required=True, metavar="fit | predict | spiral | compare | audit | figures")
     add_fit(commands)
     add_predict(commands)
     add_spiral(commands)
+    add_studies(commands)
     return top
 
 
@@ -115,6 +118,18 @@ def add_spiral(commands):
     spiral.add_argument("--out", metavar="DIR", default="odelearn-out", help="(default: odelearn-out)")
 
 
+def add_studies(commands):
+    for name, run, what in (
+        ("compare", run_compare, "lay the six gradients side by side; tables and gradients.png"),
+        ("audit", run_audit, "audit every solver, SciPy's too; a table and work_precision.png"),
+        ("figures", run_figures, "write every figure of the README and figures/"),
+    ):
+        study = commands.add_parser(name, help=what)
+        study.set_defaults(run=run)
+        study.add_argument("--out", metavar="DIR", default="figures", help="(default: figures)")
+        study.add_argument("--quick", action="store_true", help="fewer points and steps, for a first look")
+
+
 # Each command imports its experiment when it runs, so that --help and mistakes are answered at once.
 
 
@@ -134,6 +149,24 @@ def run_spiral(**arguments):
     from .experiments.spiral import spiral
 
     return spiral(**arguments)
+
+
+def run_compare(**arguments):
+    from .experiments.compare import compare
+
+    return compare(**arguments)
+
+
+def run_audit(**arguments):
+    from .experiments.audit import audit
+
+    return audit(**arguments)
+
+
+def run_figures(**arguments):
+    from .experiments.figures import figures
+
+    return figures(**arguments)
 
 
 # What an argument may be. argparse puts the name of the argument before the message.

@@ -111,7 +111,7 @@ def df_aug(z, theta, t, f):
 
 
 def da_aug_dt(a, z, theta, t, f):
-    """d/dt [a, a_theta, a_t] = -[a, a_theta, a_t] df_aug = -[a df/dz, a df/dtheta, a df/dt]: a_theta and a_t meet zeros."""
+    """d/dt [a, a_theta, a_t] = -[a, a_theta, a_t] df_aug = -[a df/dz, a df/dtheta, a df/dt]; a_theta, a_t meet 0."""
     _, pullback = as_dynamics(f).vjp(z, t, theta)
     a_df_dz, a_df_dt, a_df_dtheta = pullback(a)
     return -a_df_dz, -a_df_dtheta, -a_df_dt  # (50)

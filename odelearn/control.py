@@ -17,7 +17,7 @@ from . import failures
 
 @dataclass(frozen=True)
 class FixedSteps:
-    """n equal steps in every interval [ts[i], ts[i+1]], or ceil(|ts[i+1] - ts[i]| / h) of them. Exactly one is given."""
+    """n equal steps in every interval [ts[i], ts[i+1]], or ceil(|ts[i+1] - ts[i]| / h) of them. Give one of the two."""
 
     n: int | None = None
     h: float | None = None
@@ -254,7 +254,7 @@ class AdaptivePace:
 
 
 def initial_step(measure, z, k0, ts, theta, control, error_order):
-    """A first step length from the size of z, dz/dt and d^2z/dt^2: one explicit Euler step of 1 % of |z| / |dz/dt| tells
+    """A first step length from the sizes of z, dz/dt and d^2z/dt^2: an Euler step of 1 % of |z| / |dz/dt| tells
     the curvature; the step then makes h^(p+1) max(|dz/dt|, |d^2z/dt^2|) = 0.01, with p the order of the error estimate.
     Hairer, Norsett, Wanner, Solving ODEs I, section II.4, "Starting step size".
     """

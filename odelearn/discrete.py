@@ -36,7 +36,7 @@ class Discrete:
 
 
 class Sweep:
-    """The backward sweep over the accepted steps: a = dL/dz(t), from the last t to the first, and the sums it leaves."""
+    """The backward sweep over the steps: a = dL/dz(t), from the last t to the first, and the sums it leaves."""
 
     def __init__(self, f, ts, theta, a_zs):
         self.ts, self.a_zs = ts, a_zs

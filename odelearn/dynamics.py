@@ -52,7 +52,7 @@ def as_dynamics(f):
 
 
 def counted(f):
-    """The same f, which counts its work: `.evals` values (also those inside `.vjp`), `.pullbacks` calls of a pullback."""
+    """The same f, counting its work: `.evals` values (also those inside `.vjp`), `.pullbacks` calls of a pullback."""
     return Counted(as_dynamics(f))
 
 

@@ -43,7 +43,7 @@ class Forward:
 
 
 def mesh_sensitivity(i, step, ts, first):
-    """dt and dh, rows (first + T,): t = ts[i] + s span and h = sigma span with span = ts[i+1] - ts[i], s, sigma constant."""
+    """dt and dh, rows (first + T,): t = ts[i] + s span, h = sigma span, span = ts[i+1] - ts[i]; s, sigma fixed."""
     dt, dh = np.zeros((2, first + len(ts)))
     span = ts[i + 1] - ts[i]
     s, sigma = (step.t - ts[i]) / span, step.h / span

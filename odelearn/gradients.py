@@ -5,8 +5,8 @@ from collections import namedtuple
 import numpy as np
 
 BackwardStats = namedtuple("BackwardStats", "evals pullbacks bytes ledger", defaults=([],))
-BackwardStats.__doc__ = """Of the backward pass: evals and pullbacks of f, bytes of arrays held between the passes, and, if it was a
-solve of its own, the ledger of its attempted steps."""
+BackwardStats.__doc__ = """Of the backward pass: evals and pullbacks of f, bytes held between the passes, and the
+ledger of its attempted steps if it was a solve of its own."""
 
 
 class Gradients:
@@ -25,7 +25,7 @@ class Gradients:
 
 
 def cotangent_of(a_zs, zs):
-    """a_zs = dL/dzs as an array like zs. Raises ValueError for another shape, TypeError if it is complex and zs is not."""
+    """a_zs = dL/dzs as an array like zs. Raises ValueError for another shape, TypeError if complex where zs is not."""
     a_zs = np.asarray(a_zs)
     if a_zs.shape != zs.shape:
         raise ValueError(f"a_zs = dL/dzs must have the shape of zs, {zs.shape}, got {a_zs.shape}")

@@ -2,6 +2,7 @@
 
 import matplotlib
 import numpy as np
+from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
 from .plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE, save  # noqa: F401, what is drawn here is saved as there
@@ -127,3 +128,41 @@ def draw_attempts(ax, attempts, c, colour):
     title = f"{accepted} steps accepted, {len(attempts) - accepted} rejected (×)"
     ax.set_title(title, loc="right", fontsize=9, color="#555555", pad=2)
     ax.set_yscale("log")
+
+
+# ---- the adjoint on its way back
+
+
+def adjoint_film(traj, observed, path, frames, out):
+    """A GIF: above, the solution and the observations; below, a(t) from t_N back to t_0, jumping at each t_i."""
+    ts, a = np.array([t for t, _ in path]), np.array([a for _, a in path])
+    lines = [{"color": BLUE, "lw": 1.8, "ls": "-"}, {"color": ORANGE, "lw": 1.8, "ls": "--"}]
+    with matplotlib.rc_context(STYLE):
+        fig = Figure(figsize=(6.6, 4.6))
+        above, below = fig.subplots(2, 1, sharex=True)
+        fine = np.linspace(traj.ts[0], traj.ts[-1], 300)
+        drawn = []
+        for i, line in enumerate(lines):
+            above.plot(fine, traj(fine)[:, i], **line, label=f"$z_{i + 1}$")
+            above.plot(traj.ts, observed[:, i], "o", color=line["color"], ms=4.5, mfc="white")
+            drawn.append(*below.plot([], [], **line, label=f"$a_{i + 1} = dL/dz_{i + 1}$"))
+        (now,) = above.plot([], [], color=INK, lw=0.8)
+        for t in traj.ts:
+            below.axvline(t, color=GREY, lw=0.6, ls=":")
+        above.set_ylabel("$z(t)$, observed")
+        margin = 0.1 * np.ptp(a)
+        below.set(xlabel="$t$", ylabel="$a(t)$", ylim=(a.min() - margin, a.max() + margin))
+        above.legend(loc="upper right", ncols=2, fontsize=8.5)
+        below.legend(loc="upper left", ncols=2, fontsize=8.5)
+        above.set_title("$da/dt = -a\\,\\partial f/\\partial z$ runs back, and jumps by $\\partial L/\\partial z(t_i)$")
+        fig.draw_without_rendering()
+        fig.set_layout_engine("none")
+        writer = PillowWriter(fps=10)
+        writer.setup(fig, out, dpi=80)
+        ends = np.linspace(1, len(path), frames).astype(int)
+        for end in [*ends, *[len(path)] * 10]:  # the last one stays
+            now.set_data([ts[end - 1]] * 2, above.get_ylim())
+            for i, line in enumerate(drawn):
+                line.set_data(ts[:end], a[:end, i])
+            writer.grab_frame()
+        writer.finish()

@@ -24,7 +24,7 @@ class Scheme:
         s = tableau.stages
         self.tableau = tableau
         self.m = s - 1 if tableau.fsal else s
-        self.nodes = [float(c) for c in tableau.c[: s if estimate else self.m]]  # without estimate: only what z_next needs
+        self.nodes = [float(c) for c in tableau.c[: s if estimate else self.m]]  # without: only what z_next needs
         self.real = np.dtype(dtype).type(0).real.dtype
         self.per_h = np.zeros((self.m + 1, self.m + 1), self.real)  # column 0 weighs z, column j weighs k_j
         self.per_h[: s if tableau.fsal else -1, 1:] = tableau.A[:, : self.m]
@@ -89,7 +89,7 @@ class Step:
         return [self.z, self.k, *self.kept[: self.scheme.m]]
 
     def dense_slopes(self, dense):
-        """The slopes that the interpolant weighs: those of the step, and its own extra ones, measured when first asked for."""
+        """The slopes that the interpolant weighs: those of the step, and extra ones, measured when first asked for."""
         if self.extra is None:
             s = len(self.k)
             k = np.empty((s + len(dense.c), *self.z.shape), self.z.dtype)

@@ -83,7 +83,7 @@ class ScipySolver:
 
 def no_stages(method):
     return TypeError(
-        f"SciPy's {method} is a black box: its steps cannot be repeated, nor differentiated one by one. Backsolve() and "
+        f"SciPy's {method} is a black box: its steps cannot be repeated, or differentiated one by one. Backsolve() and "
         "Interpolating() need its solutions only"
     )
 

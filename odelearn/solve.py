@@ -32,7 +32,7 @@ class Trajectory:
         self.problem, self.solver = (f, ts, theta), solver
 
     def __call__(self, t):
-        """z(t) from the step that covers t, by its tableau's interpolant: of order p - 1 at least for a method of order p.
+        """z(t) from the step that covers t, by its tableau's interpolant, of order p - 1 at least.
 
         Raises ValueError for a t outside the interval.
         """
@@ -40,7 +40,7 @@ class Trajectory:
         low, high = min(self.ts[0], self.ts[-1]), max(self.ts[0], self.ts[-1])
         outside = t[~((low <= t) & (t <= high))]
         if outside.size:
-            raise ValueError(f"t = {outside.flat[0]:g} is outside the solved interval [{low:g}, {high:g}]; solve further")
+            raise ValueError(f"t = {outside.flat[0]:g} is outside the solved interval [{low:g}, {high:g}]")
         z = np.empty((*t.shape, *self.zs.shape[1:]), self.zs.dtype)
         for where, t_i in np.ndenumerate(t):
             z[where] = self.step_at(t_i)(t_i) if self.steps else self.zs[0]

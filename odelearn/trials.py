@@ -1,12 +1,12 @@
 """What a solver is tried on: problems with known solutions, and an f that remembers how it was called.
 
-    y' = -y           a few conditions on A and b; no node is ever looked at
-    y' = y cos t      the nodes c as well
-    x' = ..., y' = ...            every condition on A and b, but no node: the problem is autonomous
-    the same with t in places     every condition there is
+    LINEAR      y' = -y             a few of the conditions on A and b; the nodes c are never looked at
+    FORCED      y' = y cos t        the nodes as well
+    SYSTEM      x' = ..., y' = ...  every condition on A and b, but no node: f does not depend on t
+    EVERYTHING  the same with t     every condition there is
 
 So a method of order p must show p on all four, and where it does not, the pattern says which part of it is wrong.
-The last two are systems because an equation with one component fulfils some conditions of order 5 and more for free.
+The last two are systems, because an equation with one component fulfils some conditions of order 5 and more for free.
 """
 
 from collections import namedtuple

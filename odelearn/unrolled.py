@@ -1,7 +1,7 @@
 """The solve spelled out in plain NumPy operations: the formulas, with nothing made fast.
 
 It is the reference that the engine is tested against, and it runs on whatever has arithmetic: traced values, so that
-a whole solve can stand on the tape (derivatives of any order), and complex times, so that the complex step reaches dL/dts.
+a whole solve can stand on the tape (with derivatives of any order), and complex times, for the complex step in ts.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""Problems with known solutions, for every test that needs one: (f, z0, ts, theta), and the exact z(t) where there is one."""
+"""The battery: problems (f, z0, ts, theta) for every test that needs one, with the exact z(t) where there is one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 

@@ -93,7 +93,8 @@ def train(training, settings, steps, path):
         raise TrainingStopped(f"{stopped}; saved in {path}", stopped.theta, stopped.history) from stopped
     save_model(path, training, settings)
     steps = len(training.history)
-    saved = f"Saved in {path}: the model after {steps} steps, which looked at {training.rows_at(steps)} rows."
+    seen = training.rows_at(max(0, steps - 1))
+    saved = f"Saved in {path}: the model after {steps} steps, the last of which looked at {seen} rows."
     if complete:
         print(f"\n{saved}\n{drift_note(training)}")
     else:

@@ -1,0 +1,54 @@
+"""The adjoint runs back: Figure 2 of the paper in motion."""
+
+import numpy as np
+
+from ..adjoint import augmented
+from ..dynamics import as_dynamics
+from ..solve import odesolve
+from ..stepping import Log, accepted_steps, rk4
+from .store import whole_file, writable_directory
+
+THETA = np.array([1.1, 0.9, 1.2, 0.8])
+TS = np.linspace(0, 8, 6)
+SOLVER = rk4(n=60)
+
+
+def field(z, t, theta):
+    """Lotka and Volterra's prey and predators."""
+    prey, predators = z
+    alpha, beta, gamma, delta = theta
+    return np.stack([prey * (alpha - beta * predators), predators * (delta * prey - gamma)])
+
+
+def film(out="figures", frames=60):
+    """Write adjoint.gif into `out`: z(t) and what was observed, then a(t) on its way back. Returns the status 0."""
+    from .. import plotting_lab  # here, because matplotlib takes its time
+
+    out = writable_directory(out)
+    z = odesolve([1.2, 0.6], field, TS, THETA, SOLVER)
+    observed = z.zs + np.random.default_rng(4).normal(0, 0.15, z.zs.shape)
+    path = way_back(z.zs, 2 * (z.zs - observed))  # of L = sum |z(t_i) - observed_i|^2
+    with whole_file(out / "adjoint.gif") as draft:
+        plotting_lab.adjoint_film(z, observed, path, frames, draft)
+    print(f"Filmed in {out / 'adjoint.gif'}")
+    return 0
+
+
+def way_back(zs, a_zs):
+    """[(t, a), ...] from t_N to t_0 along Algorithm 2; two entries with one t are a jump."""
+    N = len(TS) - 1
+    a = a_zs[N]
+    path = [(TS[N], 0 * a), (TS[N], a)]
+
+    def land(j, step):
+        path.append((step.t_next, step.z_next[1]))
+        i = N - j - 1
+        if step.t_next != TS[i]:
+            return step.z_next
+        path.append((step.t_next, step.z_next[1] + a_zs[i]))
+        return np.stack([zs[i], step.z_next[1] + a_zs[i]])
+
+    s = np.stack([zs[N], a])
+    for _ in accepted_steps(augmented(as_dynamics(field)), s, TS[::-1], THETA, SOLVER, Log(), land):
+        pass
+    return path

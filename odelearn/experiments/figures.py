@@ -1,0 +1,27 @@
+"""Every figure of the README and of figures/, each by the experiment that it belongs to."""
+
+from .adjoint_film import film
+from .audit import audit
+from .compare import compare
+from .fit import fit
+from .spiral import spiral
+
+
+def figures(out="figures", quick=False):
+    """Write lynx_hare.png, spiral.png, spiral.gif, gradients.png, work_precision.png and adjoint.gif into `out`.
+
+    quick: a few training steps and few points, to see that all of it runs. Returns 0, or the first status that is not.
+    """
+    steps = 5 if quick else None
+    studies = [
+        lambda: fit(out=out, steps=steps),
+        lambda: spiral(out=out, steps=steps),
+        lambda: compare(out=out, quick=quick),
+        lambda: audit(out=out, quick=quick),
+        lambda: film(out=out, frames=4 if quick else 60),
+    ]
+    for study in studies:
+        status = study()
+        if status:
+            return status
+    return 0

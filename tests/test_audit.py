@@ -1,0 +1,365 @@
+"""The auditor finds every bug that was planted for it, names it, and has nothing to say against sound solvers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import odelearn.rk
+from odelearn import TABLEAUS, AdaptiveSteps, FixedSteps, Solver, odesolve, rk4
+from odelearn.audit import audit
+from odelearn.scipy_bridge import scipy_solver
+from odelearn.suspects import changed, tableau_fault
+from odelearn.tableau import BOSH3, DOP853, DOPRI5, HEUN, RALSTON, RK4, TSIT5
+from odelearn.trials import PROBLEMS, Bench, Trial
+
+EMBEDDED = [HEUN, RALSTON, BOSH3, DOPRI5, TSIT5, DOP853]
+by_name = dict(ids=lambda x: getattr(x, "name", None) or getattr(x, "__name__", None) or str(x))
+
+
+# ---- students' solvers: one step from each observation to the next
+
+
+def classical(z, f, t, h, nodes=(0, 1 / 2, 1 / 2, 1), a=1 / 2):
+    k1 = f(z, t + nodes[0] * h)
+    k2 = f(z + a * h * k1, t + nodes[1] * h)
+    k3 = f(z + h / 2 * k2, t + nodes[2] * h)
+    k4 = f(z + h * k3, t + nodes[3] * h)
+    return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def loop(step):
+    def solve(z0, f, ts):
+        zs = [z0]
+        for t0, t1 in zip(ts[:-1], ts[1:], strict=True):
+            zs.append(step(zs[-1], f, t0, t1 - t0))
+        return np.array(zs)
+
+    return solve
+
+
+def euler(z, f, t, h):
+    return z + h * f(z, t)
+
+
+def euler_in_steps_of(h, n_of):
+    """n_of(dt / h) Euler steps in every interval."""
+
+    def step(z, f, t, dt):
+        n = n_of(abs(dt) / h)
+        for i in range(n):
+            z = z + np.sign(dt) * h * f(z, t + i * np.sign(dt) * h)
+        return z
+
+    return loop(step)
+
+
+def midpoint_with_wrong_sign_in_its_node(z, f, t, h):
+    return z + h * f(z + h / 2 * f(z, t), t + abs(h) / 2)
+
+
+def in_place(z0, f, ts):
+    z, zs = z0, [z0]
+    for t0, t1 in zip(ts[:-1], ts[1:], strict=True):
+        z += (t1 - t0) * f(z, t0)
+        zs.append(z)
+    return np.array(zs)
+
+
+def in_place_on_a_copy(z0, f, ts):
+    return in_place(z0.copy(), f, ts)
+
+
+def one_row_late(z0, f, ts):
+    zs = loop(classical)(z0, f, ts)
+    return np.concatenate([zs[1:], zs[-1:]])
+
+
+def waits_for_the_end(z0, f, ts):
+    t, z, zs = ts[0], z0, [z0]
+    for t1 in ts[1:]:
+        while t < t1:
+            h = min(0.1, t1 - t)
+            z, t = classical(z, f, t, h), t + h
+        zs.append(z)
+    return np.array(zs)
+
+
+def never_arrives(z0, f, ts):
+    t, z = ts[0], z0
+    while t != ts[-1]:
+        z, t = euler(z, f, t, 0.01), t + 0.01
+    return np.array([z])
+
+
+def not_on_time(z0, f, ts):
+    """RK4, but what it returns stands at equally spaced times."""
+    return loop(classical)(z0, f, np.linspace(ts[0], ts[-1], len(ts)))
+
+
+def adaptive(tableau, estimate=lambda h: h):
+    """A plain controller around a tableau; estimate(h) sum_i b_err_i k_i is taken for the error of a step."""
+
+    def solve(z0, f, ts, tol=1e-6):
+        z, zs, h = z0, [z0], 0.01
+        for t, t_end in zip(ts[:-1], ts[1:], strict=True):
+            while t != t_end:
+                last = h >= abs(t_end - t)
+                dt = t_end - t if last else np.copysign(h, t_end - t)
+                k = []
+                for A_i, c_i in zip(tableau.A, tableau.c, strict=True):
+                    k.append(f(z + dt * sum((a * k_j for a, k_j in zip(A_i, k, strict=False)), 0 * z), t + c_i * dt))
+                z_next = z + dt * (tableau.b @ k)
+                scale = tol + tol * np.maximum(abs(z), abs(z_next))
+                error = max(np.abs(estimate(dt) * (tableau.b_err @ k) / scale).max(), 1e-10)
+                if error <= 1:
+                    z, t = z_next, t_end if last else t + dt
+                h = abs(dt) * min(5.0, max(0.2, 0.9 * error ** (-1 / (tableau.embedded_order + 1))))
+            zs.append(z)
+        return np.array(zs)
+
+    return solve
+
+
+def shifted(tableau):
+    """The nodes off by one stage."""
+    return replace(tableau, c=np.roll(tableau.c, 1))
+
+
+def swapped(tableau):
+    """The embedded weights used for the solution."""
+    return replace(tableau, b=tableau.b - tableau.b_err)
+
+
+def without_tol(solve):
+    return lambda z0, f, ts: solve(z0, f, ts)
+
+
+NODES_OFF = loop(lambda z, f, t, h: classical(z, f, t, h, nodes=(0, 0, 1 / 2, 1 / 2)))
+COEFFICIENT_OFF = loop(lambda z, f, t, h: classical(z, f, t, h, a=0.501))
+SIGN_LOST = loop(lambda z, f, t, h: classical(z, f, t, abs(h)))
+TOO_FAR = loop(lambda z, f, t, h: classical(z, f, t, h) + 0 * f(z, t + 1.5 * h))
+SOLVE = loop(classical)
+
+# fmt: off
+BUGS = [
+    (NODES_OFF,                                     4,    "declared 4, observed 1.0 on y' = y cos t but 4.0 on y' = -y: the nodes c are"),
+    (NODES_OFF,                                     None, "observed 1.0 on y' = y cos t but 4.0 on y' = -y: the nodes c are off"),
+    (COEFFICIENT_OFF,                               4,    "declared 4, observed 1.0 on y' = -y already: a coefficient of A or b is off"),
+    (COEFFICIENT_OFF,                               None, "some c_i is not the sum of row i of A"),
+    (SOLVE,                                         5,    "declared 5, observed 4.0 on"),
+    (SIGN_LOST,                                     4,    "backwards: z moves the wrong way: h = ts[i + 1] - ts[i] keeps its sign"),
+    (loop(midpoint_with_wrong_sign_in_its_node),    2,    "wrong backwards only, 2.0 forwards and 1.0 backwards on y' = y cos t: h must"),
+    (TOO_FAR,                                       4,    "f is called outside [ts[0], ts[-1]], by 0.1"),
+    (loop(lambda z, f, t, h: z + h / 2 * f(z, t)),  1,    "y' = 1 moves z by 0.1 instead of 0.2, as by 1 steps where 2 are due"),
+    (loop(lambda z, f, t, h: z + .97 * h * f(z, t)), 1,   "do the weights b not sum to 1?"),
+    (euler_in_steps_of(0.1, lambda n: round(n) + 1), 1,   "moves z by 0.3 instead of 0.2, as by 3 steps where 2 are due. Off by one"),
+    (euler_in_steps_of(0.1, int),                   1,    "from ts[1] to ts[2], y' = 1 moves z by 0.1 instead of 0.2"),  # int(1.999)
+    (in_place,                                      None, "the solver writes into its argument z0: z = z + ..."),
+    (in_place_on_a_copy,                            None, "all rows of zs are the same: z += ... changes an array that was stored"),
+    (one_row_late,                                  None, "zs[i] is the state at ts[i + 1], one step off"),
+    (not_on_time,                                   None, "from ts[1] to ts[2], y' = 1 moves z by 0.5 instead of 0.2"),
+    (waits_for_the_end,                             None, "backwards: from ts[0] to ts[1], y' = 1 moves z by 0 instead of -0.4: no step"),
+    (never_arrives,                                 None, "the solver raises RuntimeError: given up after 50000 evaluations of f"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts)[1:],        None, "zs has shape (4, 2) instead of (T, *z0.shape) = (5, 2): a row is missing"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts).T,          None, "zs has shape (2, 5) instead of (T, *z0.shape) = (5, 2): it is transposed"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts)[-1],        None, "the last state only, where every observation wants its own"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts)[:, :1],     None, "zs has shape (5, 1) instead of (T, *z0.shape) = (5, 2)"),
+    (lambda z0, f, ts: 1 + SOLVE(z0, f, ts),        None, "is not z0 = "),
+    (lambda z0, f, ts: None,                        None, "the solver raises TypeError: the solver must return an array of floats"),
+    (loop(lambda z, f, t, h: z + h * f(t, z)),      None, "its arguments are f(z, t), in this order"),
+    (lambda z0, f, ts: SOLVE(z0.real, f, ts),       4,    "complex128: zs of shape (33, 2) and float64 has a relative error of"),
+    (lambda z0, f, ts: 1e-9 * ts[:, None] ** 9 + 0 * SOLVE(z0, f, ts) + z0, None, "from ts[3] to ts[4], y' = 1 moves"),
+    (without_tol(adaptive(DOPRI5, lambda h: 1.0)),  None, "a factor h is missing from the error estimate"),
+    (without_tol(adaptive(BOSH3, lambda h: h * h)), None, "there is a factor h too many in the error estimate"),
+    (adaptive(shifted(DOPRI5)),                     5,    "declared 5, observed 1.0 on"),
+    (without_tol(adaptive(shifted(BOSH3))),         None, "Are the nodes c shifted"),
+    (adaptive(swapped(DOPRI5)),                     5,    "observed 4.0 on y' = -y already: one order low. Are the embedded weights"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("solver, declared, said", BUGS, ids=lambda x: x if isinstance(x, str) else "")
+def test_a_students_bug_is_named(solver, declared, said):
+    report = audit(solver, declared)
+    assert not report
+    assert said in report.diagnosis
+
+
+# ---- the same bugs in a Solver, where the tableau tells more
+
+
+def with_one_coefficient_off(tableau):
+    return replace(tableau, A=changed(tableau.A, (2, 1), 1e-3))
+
+
+# fmt: off
+TABLEAU_BUGS = [
+    (shifted,                  "observed 1.0 on y' = y cos t but", "the nodes c are off by one stage: c = (1, 0, 0.2"),
+    (swapped,                  "observed 4.0 on y' = -y already",  "b + b_err of order 5: the embedded weights are used"),
+    (with_one_coefficient_off, "observed 1.0 on y' = -y already",  "a coefficient is off: A[2, 1] = 0.226 by 0.001"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("control", [FixedSteps(n=2), AdaptiveSteps()], ids=["fixed", "adaptive"])
+@pytest.mark.parametrize("bug, observed, located", TABLEAU_BUGS, **by_name)
+def test_a_bug_in_a_tableau_is_observed_and_located(bug, observed, located, control):
+    report = audit(Solver(bug(DOPRI5), control))
+    assert not report
+    assert observed in report.diagnosis and located in report.diagnosis
+
+
+def test_an_error_estimate_without_h_in_our_own_engine_is_named(monkeypatch):
+    combined = odelearn.rk.Step.combine
+    monkeypatch.setattr(
+        odelearn.rk.Step, "error", property(lambda step: combined(step, step.scheme.tableau.b_err, step.k) / step.h)
+    )
+    report = audit(Solver(DOPRI5, AdaptiveSteps()))
+    assert not report
+    assert report.diagnosis.startswith("with time counted in units 10^4 times longer")
+    assert "a factor h is missing from the error estimate" in report.diagnosis
+
+
+@pytest.mark.parametrize("tableau", TABLEAUS.values(), **by_name)
+def test_every_single_wrong_coefficient_is_located(tableau):
+    """Wrong by 1e-6, which no slope shows: the order conditions do."""
+    assert tableau_fault(tableau) == ""
+    for place in zip(*np.nonzero(tableau.A), strict=True):
+        i, j = place
+        assert f"A[{i}, {j}] = " in tableau_fault(replace(tableau, A=changed(tableau.A, place, 1e-6)))
+    for i in range(1, tableau.stages):
+        fault = tableau_fault(replace(tableau, c=changed(tableau.c, i, -1e-6)))
+        assert fault.startswith(f"the nodes c are off: c[{i}] = ")
+    if tableau.stages > 2:
+        assert tableau_fault(shifted(tableau)).startswith("the nodes c are off by one stage")
+    P = tableau.dense.P
+    off = replace(tableau, interpolant=replace(tableau.dense, P=changed(P, (0, 1), 1e-6)))
+    assert tableau_fault(off).startswith(f"the interpolant is not of order {tableau.dense.order}")
+
+
+@pytest.mark.parametrize("tableau", EMBEDDED, **by_name)
+def test_swapped_weights_are_named_whatever_became_of_the_estimate(tableau):
+    assert f"b + b_err of order {tableau.order}" in tableau_fault(swapped(tableau))
+    consistent = replace(swapped(tableau), b_err=-tableau.b_err)
+    assert f"b - b_err of order {tableau.order}" in tableau_fault(consistent)
+
+
+def test_what_no_single_coefficient_explains_is_said_to_be_so():
+    assert tableau_fault(replace(RK4, order=5)) == "b is of order 4 instead of 5, and no single coefficient explains it"
+    assert "no single coefficient explains it" in tableau_fault(replace(RK4, b=[1 / 4] * 4))
+
+
+# ---- sound solvers
+
+
+def scipys(method):
+    """SciPy's in three lines."""
+
+    def solve(z0, f, ts, tol=1e-6):
+        return solve_ivp(lambda t, z: f(z, t), ts[[0, -1]], z0, method, t_eval=ts, rtol=tol, atol=tol).y.T
+
+    return solve
+
+
+SOUND = [
+    *((Solver(tableau, FixedSteps(n=1)), None) for tableau in TABLEAUS.values()),
+    *((Solver(tableau, AdaptiveSteps()), None) for tableau in EMBEDDED),
+    *(
+        (scipys(method), order)
+        for method, order in dict(RK23=3, RK45=5, DOP853=8, LSODA=None, BDF=None, Radau=None).items()
+    ),
+    (adaptive(BOSH3), 3),
+]
+QUICK = [
+    (rk4(h=0.03), None),
+    (Solver(DOPRI5), None),
+    (scipys("RK45"), 5),
+    (scipy_solver("LSODA"), None),
+    (loop(classical), 4),
+]
+
+
+@pytest.mark.parametrize("solver, declared", QUICK + [pytest.param(*case, marks=pytest.mark.slow) for case in SOUND])
+def test_sound_solvers_pass(solver, declared):
+    report = audit(solver, declared)
+    assert report, report
+    assert report.diagnosis == ""
+
+
+def test_the_orders_observed_are_those_of_the_method():
+    for tableau in TABLEAUS.values():
+        report = audit(Solver(tableau, FixedSteps(n=1)))
+        assert set(report.orders) == {problem.name for problem in PROBLEMS}
+        for observed in report.orders.values():
+            assert np.abs(np.subtract(observed, tableau.order)).max() < 0.5 or min(observed) > tableau.order
+
+
+def test_steps_of_fixed_length_and_many_steps_an_interval_show_the_same_order():
+    """The clock trick: whatever is fixed about the steps, they shrink with the observations."""
+    for solver in (rk4(n=1), rk4(n=3), rk4(h=0.03), rk4(h=10.0), loop(classical), waits_for_the_end):
+        report = audit(solver, 4)
+        assert all(forwards == pytest.approx(4, abs=0.2) for forwards, _ in report.orders.values())
+
+
+def test_dense_output_of_a_stranger_is_measured():
+    good = audit(lambda z0, f, ts: odesolve(z0, f, ts, None, rk4(n=1)))
+    assert good and any(row.check == "order of dense output" and row.forwards > 3.5 for row in good.rows)
+
+    class Linear:
+        def __init__(self, ts, zs):
+            self.ts, self.zs = ts, zs
+
+        def __call__(self, t):
+            order = np.argsort(self.ts)
+            return np.stack([np.interp(t, self.ts[order], z[order]) for z in self.zs.T], axis=-1)
+
+    bad = audit(lambda z0, f, ts: Linear(ts, loop(classical)(z0, f, ts)))
+    assert "dense output is of order 2.0, not 4" in bad.diagnosis
+
+
+def test_states_interpolated_linearly_between_steps_are_found():
+    def solve(z0, f, ts, tol=1e-6):
+        few = solve_ivp(lambda t, z: f(z, t), ts[[0, -1]], z0, "DOP853", rtol=tol, atol=tol)
+        order = np.argsort(few.t)
+        return np.stack([np.interp(ts, few.t[order], z[order]) for z in few.y], axis=-1)
+
+    assert "how are states between steps interpolated?" in audit(solve).diagnosis
+
+
+def test_what_a_stranger_cannot_do_is_noted_and_does_not_fail():
+    report = audit(scipys("LSODA"))
+    assert report and "complex128: the solver raises ValueError" in report.notes
+    assert "float32: becomes float64" in report.notes
+    assert "give the solver a parameter tol" in audit(without_tol(adaptive(DOPRI5))).notes
+
+
+def test_a_report_reads_as_a_table():
+    report = audit(loop(classical), declared=4, name="mine")
+    text = str(report)
+    assert text.startswith("audit of mine: passed\ncheck ") and "order on y' = y cos t" in text
+    assert (report.name, report.declared, report.passed, bool(report)) == ("mine", 4, True, True)
+    assert "diagnosis:\n  zs has shape" in str(audit(lambda z0, f, ts: z0))
+    with pytest.raises(TypeError, match="solver must be a Solver or a function"):
+        audit("dopri5")
+
+
+def test_the_problems_are_solved_by_their_solutions():
+    """d exact / dt = f(exact, t), by the complex step: also on another clock, and with time as a state."""
+    for problem in PROBLEMS:
+        for p in (
+            problem,
+            problem.on_clock(0.3),
+            problem.with_time_as_state(),
+            problem.with_time_as_state().on_clock(3.0),
+        ):
+            for t in (0.4, 1.7):
+                slope = p.exact(np.array(t + 1e-20j)).imag / 1e-20
+                np.testing.assert_allclose(p.f(p.exact(np.array(t)), t), slope, rtol=1e-13, atol=1e-14)
+
+
+def test_a_trial_that_did_not_come_out_is_infinitely_wrong():
+    ts = np.array([0.0, 1.0])
+    assert Trial(PROBLEMS[0], ts, None, [], None, "raised").error == np.inf
+    assert Bench().run(lambda z0, f, ts: np.full((2, 2), np.nan), PROBLEMS[0], ts).error == np.inf

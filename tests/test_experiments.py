@@ -1,0 +1,305 @@
+"""What the experiments rest on: the loss and its mask, units, horizons, the files, the forecast."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from odelearn import Backsolve, Discrete, Dynamics, Solver, TrainingStopped, check_gradient, dopri5, euler, rk4
+from odelearn.experiments.checking import closing, fixed, gradient_report
+from odelearn.experiments.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
+from odelearn.experiments.options import solver_from
+from odelearn.experiments.series import Series
+from odelearn.experiments.spiral import A, H, film_steps
+from odelearn.experiments.store import save_model, whole_file
+from odelearn.experiments.training import FIRST_ROWS, Training, r_squared
+from odelearn.experiments.windows import learn_from_windows
+from odelearn.tape import grad
+
+rng = np.random.default_rng(1806)
+TS = np.array([0.0, 0.4, 1.1, 1.5, 2.5, 3.0, 4.2, 4.4, 5.0])
+YS = 3 + np.stack([np.cos(TS), 1.5 * np.sin(TS)], axis=1) + 0.1 * rng.normal(size=(9, 2))
+HOLES = [(0, 0), (2, 1), (3, 0), (3, 1)]  # the very first value, one alone, and a whole row
+
+
+def series(ts=TS, ys=YS, log=False, hold_out=2, columns=("x", "y")):
+    return Series("test", "t", list(columns), ts, ys, log, hold_out)
+
+
+def with_holes(fill=np.nan):
+    ys = YS.copy()
+    for hole in HOLES:
+        ys[hole] = fill
+    return ys
+
+
+def training(series, spec="mlp", solver=rk4(n=2), method=Discrete(), lr=0.01, planned=10):  # noqa: B008
+    return Training(series, model_from(spec, series, np.random.default_rng(0)), solver, method, lr, planned)
+
+
+def rotation(z, t, theta):
+    """Around (3, 3), with theta = (damping, speed), pushed by time."""
+    x, y = z[0] - 3, z[1] - 3
+    return np.stack([theta[0] * x - theta[1] * y, theta[1] * x + theta[0] * y]) + 0.1 * np.cos(t)
+
+
+ROTATION = Model(Dynamics(rotation), np.array([-0.1, 1.0]), "rotation")
+
+
+# ---- the loss
+
+
+def test_the_loss_is_the_mean_over_what_was_observed():
+    """Cell by cell, beside the unmasked formula for the cells that are there."""
+    t = Training(series(ys=with_holes()), ROTATION, rk4(n=2), Discrete(), 0.01, 10)
+    zs = t.predictions()[:7]
+    cells = [(i, j) for i in range(7) for j in range(2) if (i, j) not in HOLES]
+    terms = [((zs[i, j] - YS[i, j]) / t.series.scale[j]) ** 2 for i, j in cells]
+    assert np.isclose(t.loss(t.p, 7), np.mean(terms), rtol=1e-13)
+
+
+def test_the_loss_over_all_rows_is_one_minus_r_squared():
+    """With columns of one scale; the loss weighs columns by their own."""
+    s = series(ys=YS / YS[:7].std(axis=0))
+    t = Training(s, ROTATION, rk4(n=2), Discrete(), 0.01, 10)
+    assert np.isclose(t.loss(t.p, 7), 1 - r_squared(t.predictions()[:7], s.zs[:7]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("spec", ["mlp", "linear", "lotka-volterra"])
+@pytest.mark.parametrize("log", [False, True])
+def test_the_gradient_of_the_loss_is_right_for_every_model(spec, log):
+    """Missing cells, irregular times; by the complex step through the whole solve."""
+    t = training(series(ys=with_holes(), log=log), spec)
+    t.p = t.p + 0.1 * np.random.default_rng(2).normal(size=t.p.size)
+    report = check_gradient(lambda p: t.loss(p, 7), grad(lambda p: t.loss(p, 7)), t.p)
+    assert report, str(report)
+    assert [row.method for row in report.rows] == ["complex step"]
+
+
+def test_held_out_rows_teach_nothing():
+    """Whatever stands in them, every number of the training is the same."""
+    other = YS.copy()
+    other[7:] = [[100.0, np.nan], [-5.0, 7.0]]
+    ts = np.append(TS[:7], [50.0, 60.0])
+    one, two = training(series(hold_out=2)), training(series(ts, other, hold_out=2))
+    one.learn(3), two.learn(3)
+    assert np.array_equal(one.p, two.p) and one.history == two.history
+
+
+@pytest.mark.parametrize("spec", ["mlp", "linear"])
+def test_units_do_not_matter(spec):
+    """In units of 1/8 of a day and 1/1024 of a pelt all numbers change by powers of 2, and so not one bit of p."""
+    one, two = training(series(), spec), training(series(TS * 8, YS * 1024), spec)
+    one.learn(5), two.learn(5)
+    assert np.array_equal(one.p, two.p) and one.history == two.history
+    assert np.array_equal(1024 * one.predictions(), two.predictions())
+
+
+def test_the_horizon_grows_from_a_few_rows_to_all_of_them():
+    t = training(series(), planned=10)
+    rows = [t.rows_at(step) for step in range(20)]
+    assert rows[0] == FIRST_ROWS and rows == sorted(rows) and rows[5:] == [7] * 15
+    assert training(series(hold_out=6)).rows_at(0) == 3  # a short series is looked at whole
+
+
+def test_lotka_volterra_in_logarithms_is_lotka_volterra():
+    """d log y / dt = (dy/dt) / y: the same field in two coordinates."""
+    y, theta = np.array([30.0, 4.0]), np.log([0.5, 0.9, 0.02, 0.03])
+    in_logarithms = lotka_volterra_log(np.log(y), 0.0, theta)
+    assert np.allclose(in_logarithms, lotka_volterra_counts(y, 0.0, theta) / y, rtol=1e-14)
+    assert np.allclose(
+        lotka_volterra_counts(np.array([30.0, 25.0]), 0.0, theta), 0, atol=1e-14
+    )  # gamma/delta, alpha/beta
+
+
+def test_r_squared():
+    observed = np.array([[1.0, 10.0], [2.0, np.nan], [3.0, 30.0]])
+    mean = np.array([2.0, 20.0])
+    assert r_squared(observed, observed) == 1
+    assert np.isclose(r_squared(np.tile(mean, (3, 1)), observed), 0)
+    assert np.isclose(r_squared(observed + [[1, 0], [0, 0], [0, 0]], observed), 1 - 1 / 202)
+    assert np.isnan(r_squared(np.full((3, 2), np.nan), observed))  # a model that blew up has not explained anything
+    assert np.isnan(r_squared(observed[:0], observed[:0])) and np.isnan(r_squared(mean[None], mean[None]))
+
+
+# ---- training, stopped and failing
+
+
+@pytest.mark.parametrize("evaluation", [1, 60, 100, 177])
+def test_wherever_ctrl_c_falls_going_on_gives_the_same_bits(evaluation):
+    """In the forward or the backward solve of any step: f itself raises, once."""
+    left = [-1]
+
+    def f(z, t, theta):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return rotation(z, t, theta)
+
+    straight, stopped = (
+        Training(series(), Model(f, ROTATION.theta0, "f"), rk4(n=1), Backsolve(), 0.05, 6) for _ in "12"
+    )
+    assert straight.learn(6)
+    left[0] = evaluation
+    assert not stopped.learn(6)
+    assert left[0] == 0 and len(stopped.history) < 6
+    assert stopped.learn(6 - len(stopped.history))
+    assert np.array_equal(stopped.p, straight.p) and stopped.history == straight.history
+    assert all(np.array_equal(stopped.opt.state()[key], value) for key, value in straight.opt.state().items())
+
+
+def test_ctrl_c_between_steps_loses_at_most_one(monkeypatch):
+    """The bar is closed outside of the loop that returns early: there, too, p, moments and history stay together."""
+
+    def fit(*args, **kwargs):
+        original(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    import odelearn.experiments.training as module
+
+    original = module.fit
+    straight, stopped = training(series()), training(series())
+    straight.learn(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "fit", fit)
+        assert not stopped.learn(3)
+    assert len(stopped.history) == 2 and stopped.learn(1)
+    assert np.array_equal(stopped.p, straight.p) and stopped.history == straight.history
+
+
+def test_a_failing_step_leaves_the_last_good_p():
+    def f(z, t, theta):
+        return z * (np.nan if theta[0] ** 2 > 0.02 else theta[0])
+
+    t = Training(series(), Model(f, np.array([0.0]), "f"), rk4(n=1), Discrete(), 0.1, 9)
+    with pytest.raises(TrainingStopped, match="not finite"):
+        t.learn(9)
+    assert 0 < len(t.history) < 9 and np.isfinite(t.loss(t.p, 4))
+
+
+def test_adam_learns_the_parameters_that_made_the_data():
+    """rotation, seen without noise through its own solve, comes back from elsewhere as near as Adam's steps are long."""
+    made = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.02, 120)
+    guess = ROTATION._replace(theta0=np.array([0.1, 0.8]))
+    t = Training(series(ys=made.predictions()), guess, rk4(n=1), Discrete(), 0.02, 120)
+    assert t.learn(120)
+    assert np.abs(t.split(t.p)[1] - ROTATION.theta0).max() < 0.02
+
+
+# ---- the forecast
+
+
+def test_the_forecast_goes_through_the_predictions():
+    t = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.01, 10)
+    assert np.allclose(t.forecast(TS), t.predictions(), rtol=1e-14)
+
+
+def test_the_forecast_goes_on_with_steps_as_long_as_in_training():
+    t = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.01, 10)
+    median = np.median(np.diff(TS))
+    mesh = t.mesh(12.3)
+    assert np.array_equal(mesh[:9], TS) and mesh[-1] == 12.3
+    assert np.diff(mesh[8:]).max() <= median and np.allclose(np.diff(mesh[8:], 2), 0, atol=1e-14)
+    back = t.mesh(-2.0)
+    assert back[0] == 0 and back[-1] == -2 and -np.diff(back).min() <= median
+    assert np.array_equal(t.mesh(1.2), TS[:4]) and np.array_equal(t.mesh(5.0), TS)
+
+
+def test_a_model_that_blows_up_in_the_held_out_rows_is_nan_there():
+    """dz/dt = z^2 from z0 = 1 / 4.3 ends at t = 4.3, between the last row learned from and the next."""
+    s = series(ys=np.full((9, 1), 1 / 4.3), columns="z")
+    t = Training(s, Model(lambda z, t, theta: z * z, np.zeros(0), "z^2"), dopri5(), Discrete(), 0.01, 10)
+    zs = t.predictions()
+    assert np.allclose(zs[:7, 0], 1 / (4.3 - TS[:7]), rtol=1e-4) and np.isnan(zs[7:]).all()
+
+
+# ---- the check before training
+
+
+def test_backsolve_is_said_to_close_at_the_order_of_the_method():
+    for solver, factor in ((euler(n=10), 2), (rk4(n=5), 16)):
+        passed, text = gradient_report(Training(series(), ROTATION, solver, Backsolve(), 0.01, 10))
+        assert passed and f"theory: about {factor}," in text
+        measured = float(text.split(" times smaller")[0].split()[-1])
+        assert np.log2(measured) == pytest.approx(np.log2(factor), abs=0.15)
+    assert "round-off" in closing([1e-14, 1e-15], rk4(n=1).tableau)
+
+
+def test_the_check_takes_fixed_steps():
+    assert fixed(rk4(n=3)) == rk4(n=3) and fixed(rk4(n=3), halved=True) == rk4(n=6)
+    assert fixed(euler(h=0.1), halved=True) == euler(h=0.05)
+    assert fixed(dopri5()).control.n == 2 and fixed(dopri5(), halved=True).control.n == 4
+
+
+# ---- options and files
+
+
+@pytest.mark.parametrize(
+    ("text", "solver"),
+    [
+        ("rk4", rk4(n=2)),
+        ("rk4:n=5", rk4(n=5)),
+        ("euler:h=0.05", euler(h=0.05)),
+        ("dopri5", dopri5()),
+        ("dopri5:rtol=1e-4", dopri5(rtol=1e-4)),
+        ("dopri5:rtol=1e-4,atol=1e-5", dopri5(1e-4, 1e-5)),
+    ],
+)
+def test_solvers_by_name(text, solver):
+    read = solver_from(text)
+    assert isinstance(read, Solver) and read.tableau is solver.tableau and read.control == solver.control
+
+
+def test_an_interrupted_file_leaves_the_one_before(tmp_path):
+    path = tmp_path / "model.npz"
+    path.write_bytes(b"before")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as draft:
+        Path(draft).write_bytes(b"half of what w")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_ctrl_c_waits_for_the_model_to_be_written(tmp_path, monkeypatch):
+    savez = np.savez
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        savez(*args, **kwargs)
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    t = training(series(), "linear")
+    with pytest.raises(KeyboardInterrupt):
+        save_model(tmp_path / "model.npz", t, {})
+    with np.load(tmp_path / "model.npz") as saved:
+        assert np.array_equal(saved["p"], t.p)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- the spirals
+
+
+def test_euler_learns_the_matrix_that_makes_its_own_steps_exact():
+    """From data without noise, A_h with I + h A_h = exp(h A): it is A + h A^2 / 2 up to O(h^2)."""
+    h = 0.05
+    w = np.exp((-0.1 + 1j) * h * np.arange(60)) * (0.6 + 0.3j)
+    zs, ts = np.stack([w.real, w.imag], axis=1), h * np.arange(60)
+    eigenvalue = (np.exp((-0.1 + 1j) * h) - 1) / h
+    A_h = np.array([[eigenvalue.real, -eigenvalue.imag], [eigenvalue.imag, eigenvalue.real]])
+
+    field = lambda z, t, theta: z @ theta.reshape(2, 2).T
+    settings = {"length": 5, "batch": 30, "rates": (0.05, 1e-4)}
+    thetas, history = learn_from_windows(
+        field, A.ravel(), ts, zs, euler(n=1), 150, np.random.default_rng(0), **settings
+    )
+    assert np.abs(thetas[-1].reshape(2, 2) - A_h).max() < 1e-3 < np.abs(A - A_h).max() / 10
+    assert np.abs(A + h / 2 * A @ A - A_h).max() < h**2
+    assert len(thetas) == 151 and len(history) == 150
+    assert np.abs(H / 2 * A @ A).max() < 0.005
+
+
+def test_the_film_shows_the_first_step_and_the_last():
+    for steps in (2, 3, 151):
+        frames = film_steps(steps)
+        assert frames[0] == 0 and frames[-1] == steps - 1 and len(frames) <= 40 and (np.diff(frames) > 0).all()
