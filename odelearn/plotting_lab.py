@@ -1,13 +1,12 @@
-"""Pictures of gradients and of step sizes, in the style of plotting.py."""
+"""Pictures of gradients, in the style of plotting.py."""
 
 import matplotlib
 import numpy as np
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
-from .plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE, save  # noqa: F401, what is drawn here is saved as there
+from .plotting import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW, save  # noqa: F401, saved as there
 
-GREEN, YELLOW, PINK = "#009E73", "#E69F00", "#CC79A7"  # the rest of Okabe and Ito's palette
 METHODS = {  # two that solve the adjoint equation, three that differentiate the discretisation, one with its own
     "Backsolve": dict(color=ORANGE, marker="o"),
     "Interpolating": dict(color=YELLOW, marker="s"),
@@ -74,60 +73,6 @@ def draw_sweep(ax, sweep):
         ax.text(warned[0], 0.02, " DriftWarning", transform=ax.get_xaxis_transform(), color="#555555")
     ax.set_title("Drift: dy/dt = λ y,  dw/dt = y,  L = w(1)")
     ax.set(xlabel="−λ", ylabel="drift, and error of the gradient", xlim=(0, 1.22 * speeds[-1]), ylim=(1e-12, 1e12))
-
-
-# ---- where a solver steps and where it looks
-
-
-def ledger(traj, gradients=None):
-    """The solution with its evaluation points, as in Figure 1 of the paper, over every attempted step: |h| at t.
-
-    traj       a Trajectory
-    gradients  of the same solve, from Backsolve or Interpolating: their backward solve is drawn below. It is taken to
-               have the tableau of traj
-    """
-    ledgers = [("forward", traj.ledger, BLUE)] + ([("backward", gradients.stats.ledger, ORANGE)] if gradients else [])
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(9, 3.4 + 1.7 * len(ledgers)))
-        top, *below = fig.subplots(1 + len(ledgers), sharex=True, height_ratios=[2] + [1] * len(ledgers))
-        draw_solution(top, traj)
-        for ax, (way, attempts, colour) in zip(below, ledgers, strict=True):
-            draw_attempts(ax, attempts, traj.solver.tableau.c, colour)
-            ax.set_ylabel(f"|h|, {way}")
-        below[-1].set_xlabel("t")
-    return fig
-
-
-def draw_solution(ax, traj, most=4):
-    """The first components of z, and the points Z_i at which f was measured."""
-    t = np.linspace(traj.ts[0], traj.ts[-1], 1000)
-    z = traj(t).reshape(len(t), -1)[:, :most]
-    for i, line in enumerate(z.T):
-        colour = (BLUE, ORANGE, GREEN, PINK)[i]
-        ax.plot(t, line, color=colour, lw=1.4, label=f"$z_{i + 1}$")
-        ax.plot(traj.ts, traj.zs.reshape(len(traj.ts), -1)[:, i], "o", color=colour, ms=6, zorder=4)
-    for step in traj.steps:
-        A, c = step.scheme.tableau.A, step.scheme.tableau.c
-        Z = step.z.reshape(-1) + step.h * A @ step.k.reshape(len(A), -1)
-        ax.plot(step.t + step.h * c, Z[:, :most], "o", color=INK, ms=2.6, mfc="white", mew=0.6, zorder=3)
-    ax.plot([], [], "o", color=INK, ms=2.6, mfc="white", mew=0.6, label="evaluations of f")
-    ax.plot([], [], "o", color=GREY, ms=6, label="observations")
-    ax.legend(ncols=6, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1)
-    ax.set_ylabel("z(t)")
-
-
-def draw_attempts(ax, attempts, c, colour):
-    """A bar from t to t + h at the height |h| for every attempt, with the nodes t + c_i h on it; rejected: a cross."""
-    for t, h, _, accepted in attempts:
-        paint = colour if accepted else GREY
-        ax.plot([t, t + h], [abs(h)] * 2, color=paint, lw=1.6, zorder=2 + accepted)
-        ax.plot(t + h * c, [abs(h)] * len(c), "o", color=paint, ms=2.6, mfc="white", mew=0.6, zorder=2 + accepted)
-        if not accepted:
-            ax.plot(t, abs(h), "x", color=INK, ms=5, mew=1.2, zorder=4)
-    accepted = sum(attempt.accepted for attempt in attempts)
-    title = f"{accepted} steps accepted, {len(attempts) - accepted} rejected (×)"
-    ax.set_title(title, loc="right", fontsize=9, color="#555555", pad=2)
-    ax.set_yscale("log")
 
 
 # ---- the adjoint on its way back

@@ -70,28 +70,27 @@ def orders_fault(orders, declared, least):
     if forwards.all() and backwards.all():
         return ""
     worst = {problem: np.nanmin(pair) for problem, pair in orders.items()}
-    lowest = min(worst, key=worst.get)
-    there, back = orders[lowest]
+    low = next(problem for problem in orders if not fine[problem].all())
+    there, back = orders[low]
     if (forwards.all() or backwards.all()) and abs(there - back) > 0.7:
         wrong = "backwards" if forwards.all() else "forwards"
         return (
-            f"wrong {wrong} only, {there:.1f} forwards and {back:.1f} backwards on {lowest.name}: "
+            f"wrong {wrong} only, {there:.1f} forwards and {back:.1f} backwards on {low.name}: "
             "h must have its sign in Z_i, in t + c_i h and in z_next alike"
         )
     said = f"declared {declared}, " if declared else ""
+    said += f"observed {worst[low]:.1f} on {low.name}"
     if fine[LINEAR].all():
-        said += f"observed {worst[lowest]:.1f} on {lowest.name} but {worst[LINEAR]:.1f} on {LINEAR.name}: "
+        said += f" but {worst[LINEAR]:.1f} on {LINEAR.name}: "
         if fine[SYSTEM].all():
             return f"{said}the nodes c are off"
         return f"{said}a coefficient of A or b is off, in conditions that linear problems do not see"
-    said += f"observed {worst[LINEAR]:.1f} on {LINEAR.name} already: "
     if max(worst.values()) < 0.5:
-        return f"{said}the error does not fall. Do the steps get shorter as ts gets closer?"
-    if declared and round(worst[lowest]) == declared - 1:
-        return (
-            f"{said}one order low. Are the embedded weights used for the solution, or is a coefficient of A or b off?"
-        )
-    return f"{said}a coefficient of A or b is off"
+        return f"{said} already: the error does not fall. Do the steps get shorter as ts gets closer?"
+    if declared and round(min(worst.values())) == declared - 1:
+        said += " already: one order low."
+        return f"{said} Are the embedded weights used for the solution, or is a coefficient of A or b off?"
+    return f"{said} already: a coefficient of A or b is off"
 
 
 def clock_fault(ratios):

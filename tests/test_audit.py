@@ -8,12 +8,14 @@ from scipy.integrate import solve_ivp
 
 import odelearn.rk
 from odelearn import TABLEAUS, AdaptiveSteps, FixedSteps, Solver, odesolve, rk4
-from odelearn.audit import audit
+from odelearn.audit import audit, subject_of
+from odelearn.measurements import by_mesh, ladder, order_of
 from odelearn.scipy_bridge import scipy_solver
 from odelearn.suspects import changed, tableau_fault
-from odelearn.tableau import BOSH3, DOP853, DOPRI5, HEUN, RALSTON, RK4, TSIT5
-from odelearn.trials import PROBLEMS, Bench, Trial
+from odelearn.tableau import BOSH3, DOP853, DOPRI5, EULER, HEUN, RALSTON, RK4, TSIT5
+from odelearn.trials import FORCED, PROBLEMS, Bench, Trial
 
+FEW_STAGES = [tableau for tableau in TABLEAUS.values() if tableau.stages < 12]
 EMBEDDED = [HEUN, RALSTON, BOSH3, DOPRI5, TSIT5, DOP853]
 by_name = dict(ids=lambda x: getattr(x, "name", None) or getattr(x, "__name__", None) or str(x))
 
@@ -43,8 +45,8 @@ def euler(z, f, t, h):
     return z + h * f(z, t)
 
 
-def euler_in_steps_of(h, n_of):
-    """n_of(dt / h) Euler steps in every interval."""
+def euler_steps(h, n_of):
+    """Euler: n_of(|dt| / h) steps of length h in every interval. int is one too few for 0.2 / 0.1 = 1.9999999999999996."""
 
     def step(z, f, t, dt):
         n = n_of(abs(dt) / h)
@@ -53,10 +55,6 @@ def euler_in_steps_of(h, n_of):
         return z
 
     return loop(step)
-
-
-def midpoint_with_wrong_sign_in_its_node(z, f, t, h):
-    return z + h * f(z + h / 2 * f(z, t), t + abs(h) / 2)
 
 
 def in_place(z0, f, ts):
@@ -115,7 +113,7 @@ def adaptive(tableau, estimate=lambda h: h):
                 error = max(np.abs(estimate(dt) * (tableau.b_err @ k) / scale).max(), 1e-10)
                 if error <= 1:
                     z, t = z_next, t_end if last else t + dt
-                h = abs(dt) * min(5.0, max(0.2, 0.9 * error ** (-1 / (tableau.embedded_order + 1))))
+                h = abs(dt) * min(5.0, max(0.2, 0.9 * error ** (-1 / tableau.order)))
             zs.append(z)
         return np.array(zs)
 
@@ -139,43 +137,48 @@ def without_tol(solve):
 NODES_OFF = loop(lambda z, f, t, h: classical(z, f, t, h, nodes=(0, 0, 1 / 2, 1 / 2)))
 COEFFICIENT_OFF = loop(lambda z, f, t, h: classical(z, f, t, h, a=0.501))
 SIGN_LOST = loop(lambda z, f, t, h: classical(z, f, t, abs(h)))
+SIGN_LOST_IN_NODE = loop(lambda z, f, t, h: z + h * f(z + h / 2 * f(z, t), t + abs(h) / 2))
 TOO_FAR = loop(lambda z, f, t, h: classical(z, f, t, h) + 0 * f(z, t + 1.5 * h))
+HALF_A_STEP = loop(lambda z, f, t, h: z + h / 2 * f(z, t))
+NOT_QUITE_A_STEP = loop(lambda z, f, t, h: z + 0.97 * h * f(z, t))
+ARGUMENTS_SWAPPED = loop(lambda z, f, t, h: z + h * f(t, z))
+no_h = np.ones_like
 SOLVE = loop(classical)
 
 # fmt: off
 BUGS = [
-    (NODES_OFF,                                     4,    "declared 4, observed 1.0 on y' = y cos t but 4.0 on y' = -y: the nodes c are"),
-    (NODES_OFF,                                     None, "observed 1.0 on y' = y cos t but 4.0 on y' = -y: the nodes c are off"),
-    (COEFFICIENT_OFF,                               4,    "declared 4, observed 1.0 on y' = -y already: a coefficient of A or b is off"),
-    (COEFFICIENT_OFF,                               None, "some c_i is not the sum of row i of A"),
-    (SOLVE,                                         5,    "declared 5, observed 4.0 on"),
-    (SIGN_LOST,                                     4,    "backwards: z moves the wrong way: h = ts[i + 1] - ts[i] keeps its sign"),
-    (loop(midpoint_with_wrong_sign_in_its_node),    2,    "wrong backwards only, 2.0 forwards and 1.0 backwards on y' = y cos t: h must"),
-    (TOO_FAR,                                       4,    "f is called outside [ts[0], ts[-1]], by 0.1"),
-    (loop(lambda z, f, t, h: z + h / 2 * f(z, t)),  1,    "y' = 1 moves z by 0.1 instead of 0.2, as by 1 steps where 2 are due"),
-    (loop(lambda z, f, t, h: z + .97 * h * f(z, t)), 1,   "do the weights b not sum to 1?"),
-    (euler_in_steps_of(0.1, lambda n: round(n) + 1), 1,   "moves z by 0.3 instead of 0.2, as by 3 steps where 2 are due. Off by one"),
-    (euler_in_steps_of(0.1, int),                   1,    "from ts[1] to ts[2], y' = 1 moves z by 0.1 instead of 0.2"),  # int(1.999)
-    (in_place,                                      None, "the solver writes into its argument z0: z = z + ..."),
-    (in_place_on_a_copy,                            None, "all rows of zs are the same: z += ... changes an array that was stored"),
-    (one_row_late,                                  None, "zs[i] is the state at ts[i + 1], one step off"),
-    (not_on_time,                                   None, "from ts[1] to ts[2], y' = 1 moves z by 0.5 instead of 0.2"),
-    (waits_for_the_end,                             None, "backwards: from ts[0] to ts[1], y' = 1 moves z by 0 instead of -0.4: no step"),
-    (never_arrives,                                 None, "the solver raises RuntimeError: given up after 50000 evaluations of f"),
-    (lambda z0, f, ts: SOLVE(z0, f, ts)[1:],        None, "zs has shape (4, 2) instead of (T, *z0.shape) = (5, 2): a row is missing"),
-    (lambda z0, f, ts: SOLVE(z0, f, ts).T,          None, "zs has shape (2, 5) instead of (T, *z0.shape) = (5, 2): it is transposed"),
-    (lambda z0, f, ts: SOLVE(z0, f, ts)[-1],        None, "the last state only, where every observation wants its own"),
-    (lambda z0, f, ts: SOLVE(z0, f, ts)[:, :1],     None, "zs has shape (5, 1) instead of (T, *z0.shape) = (5, 2)"),
-    (lambda z0, f, ts: 1 + SOLVE(z0, f, ts),        None, "is not z0 = "),
-    (lambda z0, f, ts: None,                        None, "the solver raises TypeError: the solver must return an array of floats"),
-    (loop(lambda z, f, t, h: z + h * f(t, z)),      None, "its arguments are f(z, t), in this order"),
-    (lambda z0, f, ts: SOLVE(z0.real, f, ts),       4,    "complex128: zs of shape (33, 2) and float64 has a relative error of"),
-    (lambda z0, f, ts: 1e-9 * ts[:, None] ** 9 + 0 * SOLVE(z0, f, ts) + z0, None, "from ts[3] to ts[4], y' = 1 moves"),
-    (without_tol(adaptive(DOPRI5, lambda h: 1.0)),  None, "a factor h is missing from the error estimate"),
-    (without_tol(adaptive(BOSH3, lambda h: h * h)), None, "there is a factor h too many in the error estimate"),
-    (adaptive(shifted(DOPRI5)),                     5,    "declared 5, observed 1.0 on"),
-    (without_tol(adaptive(shifted(BOSH3))),         None, "Are the nodes c shifted"),
-    (adaptive(swapped(DOPRI5)),                     5,    "observed 4.0 on y' = -y already: one order low. Are the embedded weights"),
+    (NODES_OFF,                                 4,    "declared 4, observed 1.0 on y' = y cos t but 4.0 on y' = -y: the nodes c are"),
+    (NODES_OFF,                                 None, "observed 1.0 on y' = y cos t but 4.0 on y' = -y: the nodes c are off"),
+    (COEFFICIENT_OFF,                           4,    "declared 4, observed 1.0 on y' = -y already: a coefficient of A or b is off"),
+    (COEFFICIENT_OFF,                           None, "some c_i is not the sum of row i of A"),
+    (SOLVE,                                     5,    "declared 5, observed 4.0 on y' = -y already: one order low"),
+    (SIGN_LOST,                                 4,    "backwards: z moves the wrong way: h = ts[i + 1] - ts[i] keeps its sign"),
+    (SIGN_LOST_IN_NODE,                         2,    "wrong backwards only, 2.0 forwards and 1.0 backwards on y' = y cos t"),
+    (TOO_FAR,                                   4,    "f is called outside [ts[0], ts[-1]], by 0.1"),
+    (HALF_A_STEP,                               1,    "y' = 1 moves z by 0.1 instead of 0.2, as by 1 steps where 2 are due"),
+    (NOT_QUITE_A_STEP,                          1,    "do the weights b not sum to 1?"),
+    (euler_steps(0.1, lambda n: round(n) + 1),  1,    "by 0.3 instead of 0.2, as by 3 steps where 2 are due. Off by one"),
+    (euler_steps(0.1, int),                     1,    "from ts[1] to ts[2], y' = 1 moves z by 0.1 instead of 0.2"),
+    (euler_steps(0.1, lambda n: 0),             1,    "no step is made. Does the loop wait for t >= ts[i + 1], or"),
+    (in_place,                                  None, "the solver writes into its argument z0: z = z + ..."),
+    (in_place_on_a_copy,                        None, "all rows of zs are the same: z += ... changes an array"),
+    (one_row_late,                              None, "zs[i] is the state at ts[i + 1], one step off"),
+    (not_on_time,                               None, "from ts[1] to ts[2], y' = 1 moves z by 0.5 instead of 0.2"),
+    (waits_for_the_end,                         None, "backwards: from ts[0] to ts[1], y' = 1 moves z by 0 instead of"),
+    (never_arrives,                             None, "given up after 50000 evaluations of f"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts)[1:],    None, "zs has shape (4, 2) instead of (T, *z0.shape) = (5, 2): a row is"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts).T,      None, "zs has shape (2, 5) instead of (T, *z0.shape) = (5, 2): it is tra"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts)[-1],    None, "the last state only, where every observation wants its own"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts)[:, :1], None, "zs has shape (5, 1) instead of (T, *z0.shape) = (5, 2)"),
+    (lambda z0, f, ts: SOLVE(z0, f, ts) + 1,    None, "is not z0 = "),
+    (lambda z0, f, ts: SOLVE(z0.real, f, ts),   4,    "complex128: zs of shape (33, 2) and float64 has a relative error"),
+    (lambda z0, f, ts: None,                    None, "the solver must return an array of floats, got object"),
+    (ARGUMENTS_SWAPPED,                         None, "its arguments are f(z, t), in this order"),
+    (without_tol(adaptive(DOPRI5, no_h)),       None, "a factor h is missing from the error estimate"),
+    (without_tol(adaptive(BOSH3, np.square)),   None, "there is a factor h too many in the error estimate"),
+    (without_tol(adaptive(shifted(BOSH3))),     None, "Are the nodes c shifted"),
+    (adaptive(shifted(DOPRI5)),                 5,    "but 5.0 on y' = -y: the nodes c are off"),
+    (adaptive(swapped(DOPRI5)),                 5,    "on y' = -y already: one order low. Are the embedded weights used"),
 ]
 # fmt: on
 
@@ -222,7 +225,7 @@ def test_an_error_estimate_without_h_in_our_own_engine_is_named(monkeypatch):
     assert "a factor h is missing from the error estimate" in report.diagnosis
 
 
-@pytest.mark.parametrize("tableau", TABLEAUS.values(), **by_name)
+@pytest.mark.parametrize("tableau", [*FEW_STAGES, pytest.param(DOP853, marks=pytest.mark.slow)], **by_name)
 def test_every_single_wrong_coefficient_is_located(tableau):
     """Wrong by 1e-6, which no slope shows: the order conditions do."""
     assert tableau_fault(tableau) == ""
@@ -289,18 +292,17 @@ def test_sound_solvers_pass(solver, declared):
 
 
 def test_the_orders_observed_are_those_of_the_method():
-    for tableau in TABLEAUS.values():
+    for tableau in (EULER, RALSTON, RK4, DOP853):
         report = audit(Solver(tableau, FixedSteps(n=1)))
         assert set(report.orders) == {problem.name for problem in PROBLEMS}
-        for observed in report.orders.values():
-            assert np.abs(np.subtract(observed, tableau.order)).max() < 0.5 or min(observed) > tableau.order
+        assert np.min(list(report.orders.values())) == pytest.approx(tableau.order, abs=0.4)
 
 
-def test_steps_of_fixed_length_and_many_steps_an_interval_show_the_same_order():
-    """The clock trick: whatever is fixed about the steps, they shrink with the observations."""
-    for solver in (rk4(n=1), rk4(n=3), rk4(h=0.03), rk4(h=10.0), loop(classical), waits_for_the_end):
-        report = audit(solver, 4)
-        assert all(forwards == pytest.approx(4, abs=0.2) for forwards, _ in report.orders.values())
+@pytest.mark.parametrize("solver", [rk4(h=0.03), rk4(h=10.0), rk4(n=3), waits_for_the_end], **by_name)
+def test_steps_that_do_not_follow_ts_show_their_order_by_the_clock(solver):
+    """However the steps between two observations are chosen, they are the same as long as f is not looked at."""
+    bench, subject = Bench(), subject_of(solver, 4, None)
+    assert order_of(ladder(by_mesh, bench, subject, FORCED, "forwards"), 3) == pytest.approx(4, abs=0.2)
 
 
 def test_dense_output_of_a_stranger_is_measured():

@@ -106,7 +106,7 @@ def test_the_same_seed_gives_the_same_bytes(folder):
     """Model and figure, from two processes; another seed gives others."""
     for out, seed in (("one", "7"), ("two", "7"), ("three", "8")):
         options = ["--columns", "prey", "--steps", "2", "--seed", seed, "--out", out]
-        assert odelearn("fit", "good.csv", *options, cwd=folder).returncode == 0
+        assert odelearn("fit", "good.csv", "--model", "linear", *options, cwd=folder).returncode == 0
     for name in ("good.npz", "good.png"):
         one, two, three = ((folder / out / name).read_bytes() for out in ("one", "two", "three"))
         assert one == two != three
@@ -227,7 +227,7 @@ def start(*arguments, cwd, until):
 
 
 def test_ctrl_c_saves_what_was_learned_and_resume_goes_on(folder, capsys):
-    options = ["--columns", "hare", "--beside", "none", "--steps", "100000", "--out", "out"]
+    options = ["--model", "linear", "--columns", "hare", "--beside", "none", "--steps", "100000", "--out", "out"]
     process = start("fit", *options, cwd=folder, until="loss")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
@@ -249,7 +249,7 @@ def test_ctrl_c_saves_what_was_learned_and_resume_goes_on(folder, capsys):
 @pytest.mark.parametrize("moments_updated", [False, True])
 def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, monkeypatch, moments_updated):
     """6 steps are planned; Ctrl-C comes within the third, before or after Adam has taken note of its gradient."""
-    options = ["--columns", "prey", "--steps", "6", "--beside", "linear"]
+    options = ["--columns", "prey", "--model", "linear", "--steps", "6", "--beside", "linear"]
     assert main(["fit", "good.csv", *options, "--out", "straight"]) == 0
 
     step, calls = Adam.step, itertools.count(1)
@@ -297,7 +297,9 @@ def test_the_console_script_and_a_background_job_take_sigint_too(folder):
     """A shell starts background jobs with SIGINT ignored; here it still means: stop and save."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process = start("fit", "good.csv", "--columns", "prey", "--steps", "100000", cwd=folder, until="loss")
+        process = start(
+            "fit", "good.csv", "--model", "linear", "--columns", "prey", "--steps", "100000", cwd=folder, until="loss"
+        )
     finally:
         signal.signal(signal.SIGINT, ignored)
     process.send_signal(signal.SIGINT)

@@ -213,18 +213,18 @@ def test_compare_prints_tables_and_draws(tmp_path, capsys):
 
 def test_the_picture_of_a_ledger(tmp_path):
     """A bar for every attempt, a cross for every rejected one; forward alone, or above the backward ledger."""
-    from odelearn import plotting_lab
+    from odelearn import plotting
 
     solver = bosh3(1e-3, 1e-5)
     traj = odesolve(p.z0, p.f, p.ts, p.theta, solver)
     g = odesolve_vjp(p.z0, p.f, p.ts, p.theta, solver, Backsolve())[1](np.ones_like(traj.zs))
     for gradients, ledgers in (None, [traj.ledger]), (g, [traj.ledger, g.stats.ledger]):
-        fig = plotting_lab.ledger(traj, gradients)
+        fig = plotting.ledger(traj, gradients)
         assert len(fig.axes) == 1 + len(ledgers)
         for ax, ledger in zip(fig.axes[1:], ledgers, strict=True):
             crosses = [line for line in ax.lines if line.get_marker() == "x"]
             bars = [line for line in ax.lines if line.get_linestyle() == "-"]
             assert len(bars) == len(ledger)
             assert len(crosses) == sum(not attempt.accepted for attempt in ledger) > 0
-    plotting_lab.save(fig, tmp_path / "ledger.png")
+    plotting.save(fig, tmp_path / "ledger.png")
     assert png(tmp_path / "ledger.png")

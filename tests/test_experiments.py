@@ -7,15 +7,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from odelearn import Backsolve, Discrete, Dynamics, Solver, TrainingStopped, check_gradient, dopri5, euler, rk4
+from odelearn import (
+    Backsolve,
+    DataError,
+    Discrete,
+    Dynamics,
+    Solver,
+    TrainingStopped,
+    check_gradient,
+    dopri5,
+    euler,
+    odesolve,
+    rk4,
+)
 from odelearn.experiments.checking import closing, fixed, gradient_report
 from odelearn.experiments.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
 from odelearn.experiments.options import solver_from
-from odelearn.experiments.series import Series
+from odelearn.experiments.series import Series, series_from_csv
 from odelearn.experiments.spiral import A, H, film_steps
 from odelearn.experiments.store import save_model, whole_file
 from odelearn.experiments.training import FIRST_ROWS, Training, r_squared
 from odelearn.experiments.windows import learn_from_windows
+from odelearn.plotting import Curve, fit_figure
 from odelearn.tape import grad
 
 rng = np.random.default_rng(1806)
@@ -219,8 +232,8 @@ def test_a_model_that_blows_up_in_the_held_out_rows_is_nan_there():
 
 
 def test_backsolve_is_said_to_close_at_the_order_of_the_method():
-    for solver, factor in ((euler(n=10), 2), (rk4(n=5), 16)):
-        passed, text = gradient_report(Training(series(), ROTATION, solver, Backsolve(), 0.01, 10))
+    for solver, factor in ((euler(n=20), 2), (rk4(n=6), 16)):
+        passed, text = gradient_report(training(series(), "linear", solver))
         assert passed and f"theory: about {factor}," in text
         measured = float(text.split(" times smaller")[0].split()[-1])
         assert np.log2(measured) == pytest.approx(np.log2(factor), abs=0.15)
@@ -252,6 +265,22 @@ def test_solvers_by_name(text, solver):
     assert isinstance(read, Solver) and read.tableau is solver.tableau and read.control == solver.control
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("t,a\n1,2\n2,3\n", {}, ["series.csv", "2 rows"]),
+        ("t,a\n1,2\n2,3\n3,4\n4,5\n", {"hold_out": 2}, ["series.csv", "2 of 4"]),
+        ("t,a,b\n1,,1\n2,,2\n3,,3\n4,4,4\n", {"hold_out": 1}, ["series.csv", "'a'", "3 rows"]),
+        ("t,a\n1,2\n\n2,0\n3,4\n", {"log": True}, ["series.csv", "row 4", "'a'", "0"]),
+    ],
+)
+def test_what_is_no_series_says_where(tmp_path, content, options, words):
+    (tmp_path / "series.csv").write_text(content)
+    with pytest.raises(DataError) as error:
+        series_from_csv(tmp_path / "series.csv", **options)
+    assert all(word in str(error.value) for word in words)
+
+
 def test_an_interrupted_file_leaves_the_one_before(tmp_path):
     path = tmp_path / "model.npz"
     path.write_bytes(b"before")
@@ -275,6 +304,43 @@ def test_ctrl_c_waits_for_the_model_to_be_written(tmp_path, monkeypatch):
     with np.load(tmp_path / "model.npz") as saved:
         assert np.array_equal(saved["p"], t.p)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- the picture of a fit
+
+
+def drawn(series, ts):
+    """The axes of the figure for a solved rotation in as many dimensions as the series has."""
+    f = lambda z: np.roll(z - 3, 1) * np.resize([-1.0, 1.0], z.size)
+    zs = odesolve(series.zs[1], lambda z, t, theta: f(z), ts).zs
+    return fit_figure(series, [Curve("one", ts, zs, f), Curve("two", ts, zs + 0.1, f)]).axes
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_phase_plane_has_the_field_behind_the_curves(log):
+    over_time, _, phase = drawn(series(log=log), np.linspace(0, 5, 40))
+    assert phase.collections and "learned field" in phase.get_title()  # streamlines
+    assert phase.get_xlabel() == ("x  $= e^{z_1}$" if log else "x  $= z_1$")
+    labels = [line.get_label() for line in over_time.lines]
+    assert labels.index("observed") < labels.index("one") < labels.index("two")
+    if log:  # ticks stand at the logarithms of round numbers of the file's units
+        ticks = phase.xaxis.get_major_locator().tick_values(0, 1)
+        assert {1, 2, 5} <= {float(phase.xaxis.get_major_formatter()(tick)) for tick in ticks}
+
+
+def test_the_forecast_is_dashed_and_the_held_out_rows_are_rings():
+    over_time = drawn(series(hold_out=3), np.linspace(0, 5, 40))[0]
+    dots, rings, solid, dashed = over_time.lines[:4]
+    assert len(dots.get_xdata()) == 6 and len(rings.get_xdata()) == 3
+    assert rings.get_markerfacecolor() == "white" != dots.get_markerfacecolor()
+    assert max(solid.get_xdata()) <= TS[5] <= min(dashed.get_xdata()) and dashed.is_dashed() and not solid.is_dashed()
+
+
+def test_a_third_dimension_leaves_out_the_field_and_a_single_one_draws_it_as_a_line():
+    *over_time, phase = drawn(series(ys=np.c_[YS, YS[:, 0]], columns="xyz"), TS)
+    assert len(over_time) == 3 and phase.get_title() == "phase portrait" and not phase.collections
+    _, line = drawn(series(ys=YS[:, :1], columns="x", hold_out=0), TS)
+    assert line.get_ylabel() == "dz/dt"
 
 
 # ---- the spirals
