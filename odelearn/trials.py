@@ -14,7 +14,7 @@ from collections import namedtuple
 import numpy as np
 
 SPANS = {"forwards": (0.3, 6.3), "backwards": (6.3, 0.3)}
-MOST_EVALS = 50_000  # before a solve is given up: a loop that waits for t >= t1 never ends backwards
+MOST_EVALS = 30_000  # before a solve is given up: a loop that waits for t >= t1 never ends backwards
 
 
 class Problem(namedtuple("Problem", "name f exact")):

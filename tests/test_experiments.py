@@ -193,7 +193,7 @@ def test_a_failing_step_leaves_the_last_good_p():
 
 
 def test_adam_learns_the_parameters_that_made_the_data():
-    """rotation, seen without noise through its own solve, comes back from elsewhere as near as Adam's steps are long."""
+    """rotation, seen without noise through its own solve, comes back as near as Adam's steps are long."""
     made = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.02, 120)
     guess = ROTATION._replace(theta0=np.array([0.1, 0.8]))
     t = Training(series(ys=made.predictions()), guess, rk4(n=1), Discrete(), 0.02, 120)

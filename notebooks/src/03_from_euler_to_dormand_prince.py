@@ -590,7 +590,7 @@ for lam in -1.0, -10.0, -100.0, -1000.0:
     print(f"lambda = {lam:6g}: {traj.stats.evals:6} evaluations, typical h lambda = {lam * typical:5.1f}")
 
 # %% [markdown]
-# From $\lambda = -100$ on, $h\lambda$ sits at the edge of the stable region, where the picture has DOPRI5's left end:
+# From $\lambda = -100$ on, $h\lambda$ sits near the edge of the stable region, where the picture has DOPRI5's left end:
 # -3.3. Stability decides on the step, not accuracy. Such a problem is called *stiff*, and calls for implicit methods,
 # which this course leaves out.
 #
