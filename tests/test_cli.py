@@ -293,7 +293,7 @@ def interrupting(*_):
     raise KeyboardInterrupt
 
 
-def test_the_console_script_and_a_background_job_take_sigint_too(folder):
+def test_a_background_job_takes_sigint_too(folder):
     """A shell starts background jobs with SIGINT ignored; here it still means: stop and save."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
