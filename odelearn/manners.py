@@ -26,9 +26,8 @@ def variation_rows(bench, subject):
         outcomes = bench.both(lambda d, p=problem, start=start: outcome(bench, subject, p, d, start.dtype))
         values, faults = zip(*(o if isinstance(o, tuple) else (o, "") for o in outcomes), strict=True)
         verdict = "WRONG" if subject.tableau or "inaccurate" in values else "note"
-        rows.append(
-            row(f"z0 is {name}", values, str(start.dtype), [fault and f"{name}: {fault}" for fault in faults], verdict)
-        )
+        faults = [fault and f"{name}: {fault}" for fault in faults]
+        rows.append(row(f"z0 is {name}", values, str(start.dtype), faults, verdict))
     return rows
 
 
@@ -39,14 +38,10 @@ def outcome(bench, subject, problem, d, dtype):
     trial = bench.run(subject.typical, problem, ts, dtype)
     if trial.raised:
         return "raises", f"the solver raises {trial.raised}"
+    kind = str(trial.zs.dtype)
     if not trial.error <= 100 * usual + 1000 * np.finfo(dtype).eps:
-        return (
-            "inaccurate",
-            f"zs of shape {trial.zs.shape} and {trial.zs.dtype} has a relative error of {trial.error:.2g}",
-        )
-    if trial.zs.dtype != dtype:
-        return str(trial.zs.dtype), f"becomes {trial.zs.dtype}, as it does when h is a NumPy float64 and not a float"
-    return str(dtype), ""
+        return "inaccurate", f"zs of shape {trial.zs.shape} and {kind} has a relative error of {trial.error:.2g}"
+    return kind, "" if kind == dtype else f"becomes {kind}, as it does when h is a NumPy float64 and not a float"
 
 
 def manner_rows(bench):
@@ -64,9 +59,13 @@ def tableau_rows(tableau):
     """All that the tableau claims, and how far it is from true."""
     if tableau is None:
         return []
-    certificate = certify(tableau)
-    fault = tableau_fault(tableau) if max(certificate.values()) > TOLERANCE else ""
-    return [
-        Row(claim, residual, "", "0", *(("WRONG", fault) if residual > TOLERANCE else ("ok", "")))
-        for claim, residual in certificate.items()
+    fault = tableau_fault(tableau)
+    judged = lambda wrong: ("WRONG", fault) if wrong else ("ok", "")
+    rows = [
+        Row(claim, residual, "", "0", *judged(residual > TOLERANCE)) for claim, residual in certify(tableau).items()
     ]
+    if tableau.b_err is not None:
+        least = tableau.order / 2
+        of_b_hat = tableau.embedded_order
+        rows.append(Row("b - b_err is of order", f"{of_b_hat}", "", f"> {least:.3g}", *judged(of_b_hat < least)))
+    return rows

@@ -29,9 +29,10 @@ Row = namedtuple("Row", "check forwards backwards expected verdict why")
 def row(check, values, expected, faults, verdict="WRONG"):
     """A Row of what was seen forwards and backwards in time, and of what is wrong: a text for both, or one for each."""
     forwards, backwards = [faults, faults] if isinstance(faults, str) else faults
+    if not (forwards or backwards):
+        return Row(check, *values, expected, "ok", "")
     why = forwards if forwards and backwards else f"forwards: {forwards}" if forwards else f"backwards: {backwards}"
-    wrong = forwards or backwards
-    return Row(check, *values, expected, verdict if wrong else "ok", why if wrong else "")
+    return Row(check, *values, expected, verdict, why)
 
 
 class Subject(namedtuple("Subject", "name solve steps at declared tableau")):

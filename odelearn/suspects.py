@@ -126,6 +126,8 @@ def tableau_fault(tableau):
                 return f"b is of order {of_b}, {name} of order {p}: the embedded weights are used for the solution"
     if off.size or of_b < p:
         return f"b is of order {of_b} instead of {p}, and no single coefficient explains it"
+    if b_err is not None and of_b_hat < p / 2:
+        return f"b - b_err is of order {of_b_hat} only, far below {p}: b_err is off, and steps will be too short"
     return "" if interpolates else f"the interpolant is not of order {tableau.dense.order}: its P, A or c is off"
 
 
