@@ -1,0 +1,102 @@
+"""The benchmarks measure what they say: the limits give odelearn's numbers, tables and figures come out of what is
+measured. No test asserts a time."""
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import report, scaling, timing, workloads
+from benchmarks.workloads import Entry, Problem, Workload
+from odelearn import odesolve
+
+EVEN, UNEVEN = np.linspace(0, 1, 4), np.array([0.0, 0.3, 1.0])
+SMALL_ROTATION = workloads.rotation(H=5, N=3, ts=np.linspace(0, 3, 7))
+
+
+@pytest.mark.parametrize(
+    "workload, problem",
+    [
+        (workloads.w1(), Problem(5, 3, EVEN, n=2, power=3)),
+        (workloads.w1(), Problem(5, 3, UNEVEN, n=2)),
+        (workloads.w2a(), Problem(5, 3, EVEN, n=2, power=3)),
+        (workloads.w2a(), Problem(5, 3, UNEVEN, n=2)),
+        (workloads.w2b(), Problem(5, 3, EVEN, n=2, power=3)),
+        (workloads.w2b(), Problem(5, 3, UNEVEN, n=2)),
+        (workloads.w3(), SMALL_ROTATION),
+        (workloads.w3_gradient(), SMALL_ROTATION),
+        (workloads.w4(16, 1), Problem(16, 1, UNEVEN, n=3)),
+        (workloads.w4(1024, 256), Problem(1024, 128, UNEVEN, n=1)),  # large enough to be cut into blocks of rows
+        (workloads.tape(), Problem(5, 3, EVEN, n=2, power=3)),
+    ],
+    ids=lambda x: x.name if isinstance(x, Workload) else f"{len(x.ts)} times, z^{x.power}",
+)
+def test_limits_and_tape_give_the_numbers_of_odelearn(workload, problem):
+    """The same arithmetic in another order: round-off, of which an adaptive mesh makes a little more."""
+    checked = [entry for entry in workload.entries if entry.check and not command.is_peer(entry.name)]
+    assert checked
+    for entry in checked:
+        gap = workloads.disagreement(workload._replace(problem=problem), entry)
+        assert gap < (1e-13 if problem.n else 1e-10), entry.name
+
+
+def test_the_adaptive_limit_meets_rejected_steps():
+    """A first step that is too long, so that the limit's controller has to reject as well."""
+    A = np.array([[0.0, 40.0], [-40.0, 0.0]])
+    problem = Problem(5, 3, np.linspace(0, 1, 3), A=A, size=5.0, rtol=1e-9, atol=1e-9)
+    rejected = odesolve(problem.z0, problem.f, problem.ts, problem.theta, problem.solver()).stats.rejected
+    assert rejected > 0
+    for workload in (workloads.w3(), workloads.w3_gradient()):
+        for entry in workload.entries:
+            if workloads.LIMIT in entry.name:
+                assert workloads.disagreement(workload._replace(problem=problem), entry) < 1e-8
+
+
+def test_a_contender_with_other_numbers_or_not_installed_is_left_out_and_named():
+    def wrong(p):
+        return workloads.Contender(lambda: 1.0001 * workloads.forward(p).run())
+
+    def missing(p):
+        raise ImportError("no module named fast")
+
+    entries = [
+        Entry("odelearn", workloads.forward),
+        Entry("wrong", wrong, {"odelearn": 1.0}, workloads.forward),
+        Entry("missing", missing, {"odelearn": 1.0}, workloads.forward),
+    ]
+    result = command.measure(Workload("W0", "", Problem(3, 2, EVEN, n=1), entries), rounds=1, with_peers=True)
+    assert list(result.seconds) == ["odelearn"]
+    assert result.rows == []
+    assert "wrong" in result.notes[0] and "1.0e-04" in result.notes[0]
+    assert "missing" in result.notes[1] and "no module named fast" in result.notes[1]
+
+
+def test_the_command_prints_its_tables(capsys, tmp_path):
+    results = command.main(["--quick", "--no-peers", "--only", "W1,W2b,W4,tape"])
+    printed = capsys.readouterr().out
+    assert [r.name for r in results] == ["W1", "W2b", "tape", "W4 H=16 N=1", "W4 H=16 N=16"]
+    for line in ("## W1", "| odelearn Discrete ", "| - NumPy limit ", "1.60 x its time", "products and tanh alone"):
+        assert line in printed
+    report.benchmark_figure(results, workloads.OWN, tmp_path / "benchmark.png")
+    assert (tmp_path / "benchmark.png").stat().st_size > 10_000
+
+
+def test_contenders_take_turns_and_ratios_are_taken_within_a_round():
+    calls = []
+    times = timing.interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=4, slice=0.0)
+    assert times["a"].shape == times["b"].shape == (4,)
+    assert "".join(calls[4:]) == "abbaabba"  # after the first runs, and the first of a round changes
+    assert timing.ratio({"a": np.array([2.0, 30.0, 8.0]), "b": np.array([1.0, 10.0, 4.0])}, "a", "b") == 2.0
+
+
+def test_memory_grows_as_theory_says():
+    """Flat for methods that run back, like sqrt with checkpoints, linear where every stage is kept."""
+    steps = 2 ** np.arange(4, 9)
+    problems = [Problem(4, 2, scaling.END, n=int(n)) for n in steps]
+    slopes = {}
+    for name, method in scaling.METHODS.items():
+        slopes[name] = scaling.slope(steps, np.array([scaling.bytes_held(p, method) for p in problems]))
+    assert slopes["Backsolve"] == pytest.approx(0, abs=1e-12)
+    assert slopes["Reversible"] == pytest.approx(0, abs=1e-12)
+    assert slopes["Checkpointed"] == pytest.approx(0.5, abs=0.2)  # the number kept jumps between sqrt N and 2 sqrt N
+    assert slopes["Discrete"] == pytest.approx(1, abs=0.05)
+    assert scaling.slope(steps, 3.0 * steps**0.5) == pytest.approx(0.5)
