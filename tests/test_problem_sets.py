@@ -119,6 +119,14 @@ def test_the_steps_are_those_of_scipy(problem, rtol, atol):
         np.testing.assert_allclose(ours.zs[-1], scipys.y[:, -1], rtol=1e-9)
 
 
+@each("solver", [dopri5(1e-8, 1e-8), dop853(1e-8, 1e-8)])
+def test_a_step_cut_short_by_an_observation_does_not_slow_down_the_next(solver):
+    """Two more observations, 1e-9 apart, cost the steps that land on them, and no new start."""
+    p = TORCHDIFFEQ[2]
+    seldom, often = (odesolve(p.z0, p.f, ts, None, solver).stats for ts in ((1, 8), (1, 4, 4 + 1e-9, 8)))
+    assert often.attempts <= seldom.attempts + 3
+
+
 # ---- dense output, and where f is asked
 
 
@@ -160,10 +168,17 @@ def test_f_is_never_asked_outside(solver):
             assert (min(times), max(times)) == (min(p.ts), max(p.ts))
 
 
-@each("problem", CLOSED + DETEST)
-def test_every_evaluation_is_counted(problem):
-    for solver in (dop853(1e-6, 1e-8), bosh3(1e-3, 1e-5)):
+@each("solver", [dop853(1e-6, 1e-8), bosh3(1e-3, 1e-5)])
+def test_the_books_balance(solver):
+    """Every evaluation is counted, and every attempt is either accepted or rejected. There are some of both."""
+    rejected = 0
+    for problem in CLOSED + DETEST:
         f = counted(problem.f)
-        stats = odesolve(problem.z0, f, problem.ts, None, solver).stats
+        traj = odesolve(problem.z0, f, problem.ts, None, solver)
+        stats, ledger = traj.stats, traj.ledger
         assert stats.evals == f.evals
+        assert stats.accepted == len(traj.steps) == sum(attempt.accepted for attempt in ledger)
+        assert stats.rejected == sum(not attempt.accepted for attempt in ledger)
         assert stats.accepted + stats.rejected == stats.attempts
+        rejected += stats.rejected
+    assert rejected > 100
