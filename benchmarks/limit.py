@@ -18,7 +18,10 @@ dot, multiply, subtract, add, tanh = np.dot, np.multiply, np.subtract, np.add, n
 
 
 class Weights:
-    """theta of an MLP (2, H, 2) laid out for rows [z, 1]; times `back` on the way back."""
+    """theta of an MLP (2, H, 2) laid out for rows [z, 1].
+
+    back multiplies a_z: the power of z, negative where the pullback is to give -a df/dz.
+    """
 
     def __init__(self, H, back):
         self.H, self.back = H, back
@@ -121,13 +124,10 @@ def rk4_discrete(H, N, ts, n, power, size=None):
     for m in reversed(range(M)):
         here, columns, calls = A_Z[m % 2], rk4_weights(stages.hs[m])[1], []
         for j in reversed(range(4)):
-            q = 4 * m + j
-            calls.append(
-                (columns[j], flat_rows(here[j + 1 :]), flat(A_k[q]), A_k[q], A_pre[q], Y[q], here[j], stages.Z2[q])
-            )
-        steps.append(
-            (calls, flat_rows(here), flat(A_Z[(m - 1) % 2, 4]), A_Z[(m - 1) % 2, 4], m // n if m % n == 0 else None)
-        )
+            q, later = 4 * m + j, flat_rows(here[j + 1 :])
+            calls.append((columns[j], later, flat(A_k[q]), A_k[q], A_pre[q], Y[q], here[j], stages.Z2[q]))
+        a = A_Z[(m - 1) % 2, 4]
+        steps.append((calls, flat_rows(here), flat(a), a, m // n if m % n == 0 else None))
 
     def run(z0, theta, target):
         zs = forward(z0, theta)
@@ -155,9 +155,8 @@ def rk4_discrete(H, N, ts, n, power, size=None):
 
 def rk4_backsolve(H, N, ts, n, power):
     """run(z0, theta, target) -> loss, zs, a_z0, a_theta: Algorithm 2 on [z, a], each interval from the stored z."""
-    w, cube = Weights(H, -power), power == 3
-    w_forward, size = Weights(H, power), len(ts) * N * 2
-    forward, W0, W1, W0_back, W1_back = rk4_forward(H, N, ts, n, power, w=w_forward), w.W0, w.W1, w.W0_back, w.W1_back
+    w, cube, size, forward = Weights(H, -power), power == 3, len(ts) * N * 2, rk4_forward(H, N, ts, n, power)
+    W0, W1, W0_back, W1_back = w.W0, w.W1, w.W0_back, w.W1_back
     hs = [(t1 - t0) / n for t0, t1 in zip(ts[:0:-1], ts[-2::-1], strict=True) for _ in range(n)]
     M, Q = len(hs), 4 * len(hs)
     S, P, X = np.zeros((M + 1, 5, 2, N, 3)), np.empty((Q + 1, 2, N, 3)), np.empty((Q, N, 3))

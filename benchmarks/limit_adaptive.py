@@ -61,21 +61,17 @@ class DOPRI5Stages:
     """S[n] = [z, k_1, ..., k_7]; Z and Y of 6 stages a step, the 7th being the first of the next step. Without keep
     there are arrays for two steps, used in turns."""
 
-    def __init__(self, H, N, keep, most=MOST):
-        steps = most if keep else 2
+    def __init__(self, H, N, keep):
+        steps = MOST if keep else 2
         self.S = np.zeros((steps + 1, 8, N, 3))
         self.Z, self.Y = np.zeros((6 * steps + 1, N, 3)), np.empty((6 * steps + 1, N, H + 1))
         self.W = np.ones((7, 7))
-        self.calls = []
-        for n in range(steps):
-            known = [flat_rows(self.S[n, : i + 1]) for i in range(1, 7)]
-            Z, Y = self.Z[6 * n + 1 :], self.Y[6 * n + 1 :]
-            self.calls.append(
-                [
-                    (self.W[i, : i + 1], known[i - 1], flat(Z[i - 1]), Z[i - 1], Y[i - 1], self.S[n, i + 1])
-                    for i in range(1, 7)
-                ]
-            )
+        self.calls = [[self.call(n, i) for i in range(1, 7)] for n in range(steps)]
+
+    def call(self, n, i):
+        """What stage i + 1 of step n needs: weights, what they weigh, Z twice, Y, k."""
+        Z = self.Z[6 * n + i]
+        return self.W[i, : i + 1], flat_rows(self.S[n, : i + 1]), flat(Z), Z, self.Y[6 * n + i], self.S[n, i + 1]
 
 
 def dopri5_forward(H, N, A, ts, rtol, atol, stages=None, w=None, record=None):
@@ -84,14 +80,9 @@ def dopri5_forward(H, N, A, ts, rtol, atol, stages=None, w=None, record=None):
     stages, w = stages or DOPRI5Stages(H, N, keep=False), w or Weights(H, 1)
     S, Z, Y, W, R, W0, W1 = stages.S, stages.Z, stages.Y, stages.W, rotation(A), w.W0, w.W1
     ts = [float(t) for t in ts]
-    zs, errs, k_R, (size_now, size_next, scale, e) = (
-        np.empty((len(ts), N, 2)),
-        np.empty(7),
-        np.empty((N, 3)),
-        np.empty((4, N, 3)),
-    )
-    slopes = [flat_rows(S[n, 1:]) for n in range(len(S))]
-    half, e_flat = 1 / (2 * N), flat(e)
+    zs, errs = np.empty((len(ts), N, 2)), np.empty(7)
+    size_now, size_next, scale, e, k_R = np.empty((5, N, 3))
+    slopes, e_flat = [flat_rows(S[n, 1:]) for n in range(len(S))], flat(e)
 
     def slope(z):
         return dot(tanh(dot(z, W0)), W1) + dot(z, R)
@@ -128,7 +119,7 @@ def dopri5_forward(H, N, A, ts, rtol, atol, stages=None, w=None, record=None):
                 multiply(scale, rtol, scale)
                 add(scale, atol, scale)
                 np.divide(e, scale, e)
-                if pace.accept(math.sqrt(e_flat.dot(e_flat) * half), abs(h)):
+                if pace.accept(math.sqrt(e_flat.dot(e_flat) / (2 * N)), abs(h)):
                     n_next = n + 1 if keep else 1 - n
                     S[n_next, 0], S[n_next, 1] = z, k
                     size_now, size_next = size_next, size_now
@@ -143,29 +134,17 @@ def dopri5_forward(H, N, A, ts, rtol, atol, stages=None, w=None, record=None):
 
 def dopri5_discrete(H, N, A, ts, rtol, atol):
     """run(z0, theta, target) -> loss, zs, a_z0, a_theta."""
-    w, stages, record, most = Weights(H, 1), DOPRI5Stages(H, N, keep=True), [], 1000
+    w, stages, record, size = Weights(H, 1), DOPRI5Stages(H, N, keep=True), [], len(ts) * N * 2
     forward = dopri5_forward(H, N, A, ts, rtol, atol, stages, w, record)
-    size, R_back, W0_back, W1_back, Z, Y = (
-        len(ts) * N * 2,
-        rotation(np.transpose(A)),
-        w.W0_back,
-        w.W1_back,
-        stages.Z,
-        stages.Y,
-    )
-    A_k, A_pre, A_Z = np.empty((6 * most, N, 3)), np.empty((6 * most, N, H + 1)), np.empty((2, 7, N, 3))
+    Z, Y, R_back, W0_back, W1_back = stages.Z, stages.Y, rotation(np.transpose(A)), w.W0_back, w.W1_back
+    A_k, A_pre, A_Z = np.empty((6 * MOST, N, 3)), np.empty((6 * MOST, N, H + 1)), np.empty((2, 7, N, 3))
     W, temp, a_R, ones = np.empty((7, 6)), np.empty((N, H + 1)), np.empty((N, 3)), np.ones(7)
-    columns = [W[j + 1 :, j] for j in range(6)]
-    later = [[flat_rows(here[j + 1 :]) for j in range(6)] for here in A_Z]
-    steps = []
-    for n in range(most):
-        q, here = 6 * n, A_Z[n % 2]
-        steps.append(
-            [
-                (columns[j], later[n % 2][j], flat(A_k[q + j]), A_k[q + j], A_pre[q + j], Y[q + j], here[j])
-                for j in reversed(range(6))
-            ]
-        )
+
+    def call(n, j):
+        q, here = 6 * n + j, A_Z[n % 2]
+        return W[j + 1 :, j], flat_rows(here[j + 1 :]), flat(A_k[q]), A_k[q], A_pre[q], Y[q], here[j]
+
+    steps = [[call(n, j) for j in reversed(range(6))] for n in range(MOST)]
 
     def run(z0, theta, target):
         record.clear()
@@ -180,8 +159,8 @@ def dopri5_discrete(H, N, A, ts, rtol, atol):
                 A_Z[n % 2, 6] += a_zs[i + 1]
                 i_after = i
             multiply(A_DOPRI5[:, 1:], h, W)
-            for column, later_rows, a_k_flat, a_k, a_pre, y, a_z in steps[n]:
-                dot(column, later_rows, a_k_flat)
+            for column, later, a_k_flat, a_k, a_pre, y, a_z in steps[n]:
+                dot(column, later, a_k_flat)
                 dot(a_k, W1_back, a_pre)
                 multiply(a_pre, y, temp)
                 multiply(temp, y, temp)
@@ -194,24 +173,22 @@ def dopri5_discrete(H, N, A, ts, rtol, atol):
         a_z0 = (A_Z[1, 6] + a_zs[0])[:, :2]
         return loss, zs, a_z0, w.gradient(Z[:Q], A_pre[:Q], Y[:Q], A_k[:Q])
 
-    run.record = record
     return run
 
 
 def dopri5_backsolve(H, N, A, ts, rtol, atol):
     """run(z0, theta, target) -> loss, zs, a_z0, a_theta: Algorithm 2 on [z, a], each interval from the stored z."""
-    w, w_forward, size, most = Weights(H, -1), Weights(H, 1), len(ts) * N * 2, 1000
-    forward = dopri5_forward(H, N, A, ts, rtol, atol, w=w_forward)
+    w, size = Weights(H, -1), len(ts) * N * 2
+    forward = dopri5_forward(H, N, A, ts, rtol, atol)
     R, R_back, W0, W1, W0_back, W1_back = rotation(A), -rotation(np.transpose(A)), w.W0, w.W1, w.W0_back, w.W1_back
-    S, P = np.zeros((8, 2, N, 3)), np.zeros((most, 7, 2, N, 3))  # [s, k_1, ..., k_7] of one step; the points of all
-    Y, A_pre, weights = np.zeros((most, 7, N, H + 1)), np.zeros((most, 7, N, H + 1)), np.zeros((most, 7))
+    S, P = np.zeros((8, 2, N, 3)), np.zeros((MOST, 7, 2, N, 3))  # [s, k_1, ..., k_7] of one step; the points of all
+    Y, A_pre, weights = np.zeros((MOST, 7, N, H + 1)), np.zeros((MOST, 7, N, H + 1)), np.zeros((MOST, 7))
     W, errs, k_R, temp = np.ones((7, 7)), np.empty(7), np.empty((N, 3)), np.empty((N, H + 1))
     size_now, size_next, scale, e = np.empty((4, 2, N, 3))
-    known, slopes, e_flat, per = [flat_rows(S[: i + 1]) for i in range(7)], flat_rows(S[1:]), flat(e), 1 / (4 * N)
-    rows = [W[i, : i + 1] for i in range(7)]
+    known, slopes, e_flat = [flat_rows(S[: i + 1]) for i in range(7)], flat_rows(S[1:]), flat(e)
     calls = [
-        [(rows[i], known[i], flat(P[n, i]), *P[n, i], Y[n, i], A_pre[n, i], *S[i + 1]) for i in range(7)]
-        for n in range(most)
+        [(W[i, : i + 1], known[i], flat(P[n, i]), *P[n, i], Y[n, i], A_pre[n, i], *S[i + 1]) for i in range(7)]
+        for n in range(MOST)
     ]
     times = [float(t) for t in ts[::-1]]
 
@@ -264,7 +241,7 @@ def dopri5_backsolve(H, N, A, ts, rtol, atol):
                 multiply(scale, rtol, scale)
                 add(scale, atol, scale)
                 np.divide(e, scale, e)
-                if pace.accept(math.sqrt(e_flat.dot(e_flat) * per), abs(h)):
+                if pace.accept(math.sqrt(e_flat.dot(e_flat) / (4 * N)), abs(h)):
                     first -= h * DOPRI5.b[0]  # (51); k_1 may be the last slope of the step before
                     weights[n, 1:6] = -h * DOPRI5.b[1:6]
                     first = weights[n, 6:]

@@ -81,13 +81,18 @@ def colour(name, own):
 
 
 def benchmark_figure(results, own, path):
-    """Every contender of every workload on one axis of time, and W4 beside it."""
+    """Every contender of every workload on one axis of time, and the grid of W4 beside it."""
     fig = figure(11, 7.5)
-    ax, grid = fig.subplots(1, 2, width_ratios=(1.5, 1))
+    contenders, grid = fig.subplots(1, 2, width_ratios=(1.5, 1))
+    draw_contenders(contenders, [r for r in results if not r.name.startswith("W4")], own)
+    draw_grid(grid, [r for r in results if r.name.startswith("W4")])
+    save(fig, path)
+
+
+def draw_contenders(ax, results, own):
+    """A dot for the median, a bar from quartile to quartile; the fastest on top."""
     y, labels = 0, []
     for result in results:
-        if result.name.startswith("W4"):
-            continue
         labels.append((y, f"{result.name}: {result.title}", "bold"))
         for name, seconds in sorted(result.seconds.items(), key=lambda item: np.median(item[1])):
             y += 1
@@ -96,25 +101,28 @@ def benchmark_figure(results, own, path):
             ax.plot(ms, y, "o", color=colour(name, own), ms=5)
             labels.append((y, name, "normal"))
         y += 1.6
-    ax.set_yticks([y for y, _, _ in labels], [text for _, text, _ in labels], fontsize=7.5)
-    for tick, (_, _, weight) in zip(ax.get_yticklabels(), labels, strict=True):
+    ys, texts, weights = zip(*labels, strict=True)
+    ax.set_yticks(ys, texts, fontsize=7.5)
+    for tick, weight in zip(ax.get_yticklabels(), weights, strict=True):
         tick.set_fontweight(weight)
     ax.set(xscale="log", xlabel="milliseconds a call: median, quartiles", ylim=(y, -1))
     ax.grid(axis="x", color="#E5E5E5", lw=0.6)
     ax.set_axisbelow(True)
 
-    cells = {tuple(int(part[2:]) for part in r.name.split()[1:]): r for r in results if r.name.startswith("W4")}
+
+def draw_grid(ax, results):
+    """Time against batch, a colour for each width: odelearn, its limit, a peer."""
+    cells = {tuple(int(part[2:]) for part in r.name.split()[1:]): r for r in results}  # "W4 H=16 N=1": (16, 1)
+    lines = (("odelearn Discrete", "o-", 2), ("NumPy limit", "--", 1.2), ("torchdiffeq backprop", ":", 1.2))
     for H, c in zip(sorted({H for H, _ in cells}), (INK, BLUE, ORANGE, SKY), strict=False):
-        N = sorted(N for h, N in cells if h == H)
-        for other, line in (("NumPy limit", "--"), ("torchdiffeq backprop", ":"), (None, "-")):
-            ms = [1e3 * np.median(cells[H, n].seconds.get(other or cells[H, n].ours[0], np.nan)) for n in N]
-            label = f"H = {H}" if other is None else other if H == min(h for h, _ in cells) else None
-            grid.plot(N, ms, line, color=c, lw=1.2 if other else 2, marker=None if other else "o", ms=4, label=label)
-    grid.set(
-        xscale="log", yscale="log", xlabel="batch", ylabel="milliseconds", title="W4: gradient by Discrete (solid)"
-    )
-    grid.legend(fontsize=8)
-    save(fig, path)
+        batches = sorted(N for h, N in cells if h == H)
+        for name, line, lw in lines:
+            ms = [1e3 * np.median(cells[H, N].seconds.get(name, np.nan)) for N in batches]
+            ax.plot(batches, ms, line, color=c, lw=lw, ms=4, label=f"{name}, H = {H}" if name == lines[0][0] else None)
+    for name, line, lw in lines[1:]:
+        ax.plot([], [], line, color=GREY, lw=lw, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="batch", ylabel="milliseconds", title="W4: gradient by Discrete")
+    ax.legend(fontsize=8)
 
 
 def scaling_figure(measured, held, slope, path):
