@@ -440,3 +440,12 @@ def test_the_linear_spiral_is_learned_to_two_hundredths(folder, capsys):
 def test_ctrl_c_ends_the_spirals(folder, monkeypatch):
     monkeypatch.setattr(Adam, "step", interrupting)
     assert main(["spiral", "--steps", "2"]) == 130
+
+
+@pytest.mark.slow
+def test_one_command_writes_every_figure_of_the_gallery(tmp_path, capsys):
+    assert main(["figures", "--quick", "--out", str(tmp_path)]) == 0
+    gallery = Path(__file__).parent.parent / "figures"
+    assert {path.name for path in tmp_path.iterdir()} - {"lynx_hare.npz"} == {
+        path.name for path in gallery.iterdir() if path.suffix in (".png", ".gif")
+    }
