@@ -1,5 +1,6 @@
 """The auditor finds every bug that was planted for it, names it, and has nothing to say against sound solvers."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.integrate import solve_ivp
 import odelearn.rk
 from odelearn import TABLEAUS, AdaptiveSteps, ButcherTableau, FixedSteps, Solver, odesolve, rk4
 from odelearn.audit import audit, shown, subject_of
+from odelearn.experiments import audit as experiment
 from odelearn.measurements import by_mesh, ladder, order_of
 from odelearn.scipy_bridge import scipy_solver
 from odelearn.suspects import changed, tableau_fault
@@ -400,3 +402,22 @@ def test_a_trial_that_did_not_come_out_is_infinitely_wrong():
     ts = np.array([0.0, 1.0])
     assert Trial(PROBLEMS[0], ts, None, [], None, "raised").error == np.inf
     assert Bench().run(lambda z0, f, ts: np.full((2, 2), np.nan), PROBLEMS[0], ts).error == np.inf
+
+
+# ---- python -m odelearn audit
+
+
+def test_the_command_prints_a_table_and_draws(tmp_path, capsys):
+    assert experiment.audit(tmp_path, quick=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith(experiment.QUICK)] == ["passed"] * 3
+    assert (tmp_path / "work_precision.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_shows_what_failed_and_does_without_scipy(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "odelearn.scipy_bridge", None)
+    monkeypatch.setitem(experiment.ADAPTIVE, "dopri5", lambda *tol: Solver(shifted(DOPRI5), AdaptiveSteps(1e-3, 1e-3)))
+    monkeypatch.setattr(experiment, "draw", lambda *_: None)
+    assert experiment.audit(tmp_path, quick=True) == 1
+    out = capsys.readouterr().out
+    assert "SciPy is not installed" in out and "the nodes c are off by one stage" in out
