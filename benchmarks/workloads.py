@@ -63,17 +63,32 @@ class LinearPlusNet(Dynamics):
         return np.dot(z, self.A) + self.net(z, t, theta)
 
     def vjp(self, z, t, theta):
-        return self.with_linear(z, *self.net.vjp(z, t, theta))
+        dz, net_pullback = self.net.vjp(z, t, theta)
+        return dz + np.dot(z, self.A), partial(self.pullback, net_pullback)
 
-    def vjp_deferred(self, z, t, theta):
-        return self.with_linear(z, *self.net.vjp_deferred(z, t, theta))
+    def stage(self, z0, theta):
+        net, A = self.net.stage(z0, theta), self.A
 
-    def with_linear(self, z, dz, net_pullback):
-        def pullback(a):
-            a_z, a_t, a_theta = net_pullback(a)
-            return a_z + np.dot(a, self.A.T), a_t, a_theta
+        def measure(Z, t, k):
+            net(Z, t, k)
+            k += Z.dot(A)
 
-        return np.dot(z, self.A) + dz, pullback
+        return measure
+
+    def stage_vjp(self, z0, theta):
+        net, A = self.net.stage_vjp(z0, theta), self.A
+
+        def measure(Z, t, k):
+            net_pullback = net(Z, t, k)
+            k += Z.dot(A)
+            return partial(self.pullback, net_pullback)
+
+        return measure
+
+    def pullback(self, net_pullback, a):
+        a_z, a_t, deferred = net_pullback(a)
+        a_z += a.dot(self.A.T)
+        return a_z, a_t, deferred
 
 
 # --- odelearn, its limit, and the products and tanh alone -------------------------------------------------------------

@@ -16,7 +16,7 @@ from .failures import SolverError
 from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of
 from .problem import initial_value_problem
 from .solve import odesolve
-from .stepping import Log, Solver, accepted_steps, dopri5, solution, values
+from .stepping import Log, Solver, accepted_steps, dopri5, solution
 
 ACCURATE = dopri5(rtol=1e-12, atol=1e-14)  # "the exact flow", wherever the proof speaks of it
 
@@ -89,7 +89,7 @@ def a_df_dz(a, f, z, t, theta):
 def a_at_start(a_N, z_N, f, ts, theta, solver=ACCURATE):
     """a(t_0) = a(t_N) - int_{t_N}^{t_0} a df/dz dt, along z(t) rebuilt from z(t_N), for ts = (t_0, t_N)."""
     s = np.stack([z_N, a_N])
-    return solution(augmented(as_dynamics(f)), s, ts[::-1], theta, solver, Log())[-1, 1]  # (46)
+    return solution(augmented(as_dynamics(f), z_N, theta), s, ts[::-1], solver, Log())[-1, 1]  # (46)
 
 
 # B.2: the same for theta and t, by making them states
@@ -117,19 +117,20 @@ def da_aug_dt(a, z, theta, t, f):
     return -a_df_dz, -a_df_dtheta, -a_df_dt  # (50)
 
 
-def augmented(f):
-    """The right-hand side of Algorithm 2 on s = [z, a], shape (2, *shape): ds/dt = [f, -a df/dz].
+def augmented(f, z0, theta):
+    """The right-hand side of Algorithm 2 on s = [z, a], shape (2, *z0.shape): ds/dt = [f, -a df/dz].
 
     Each measurement keeps f, a df/dt and a df/dtheta, the integrands of (51) and (52). Nothing depends on a_theta and
     a_t, so they need not be states: the step sums them with the same weights h b_i that it would give them as states.
     """
 
-    def measure(s, t, theta, k):
-        z, a = s
-        dz, pullback = f.vjp_deferred(z, t, theta)
+    linearise = f.stage_vjp(z0, theta)
+
+    def measure(s, t, k):
+        (z, a), dz = s, k[0, ...]
+        pullback = linearise(z, t, dz)
         a_df_dz, a_df_dt, a_df_dtheta = pullback(a)
-        k[0] = dz
-        np.negative(a_df_dz, out=k[1, ...])  # (35)
+        np.negative(a_df_dz, k[1, ...])  # (35)
         return dz, a_df_dt, a_df_dtheta
 
     return measure
@@ -155,7 +156,7 @@ class Backsolve:
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         back = self.solver or solver
         drift = Drift(z0, len(ts) - 1, (solver, back), self.reset)
-        zs = solution(values(f), z0, ts, theta, solver, Log(), drift)
+        zs = solution(f.stage(z0, theta), z0, ts, solver, Log(), drift)
 
         def pullback(a_zs):
             a_zs, gaps = cotangent_of(a_zs, zs), np.zeros(len(ts) - 1)
@@ -163,10 +164,10 @@ class Backsolve:
             def arrive(i, s):
                 z, a = s
                 gaps[i] = np.abs(z - zs[i]).max()
-                return np.stack([zs[i] if self.reset else z, a + a_zs[i]])  # the loss sees z(t_i) directly: a jumps
+                return np.array([zs[i] if self.reset else z, a + a_zs[i]])  # the loss sees z(t_i) directly: a jumps
 
             s = np.stack([zs[-1], a_zs[-1]])  # (34) at t_N
-            s, g = run_back(augmented(f), s, arrive, f, ts, theta, a_zs, back, zs.nbytes)
+            s, g = run_back(augmented(f, zs[0], theta), s, arrive, f, ts, theta, a_zs, back, zs.nbytes)
             g.z0, g.drift = s[1], float(gaps.max(initial=0.0))
             drift.warn(gaps, ts)
             return g
@@ -196,25 +197,27 @@ def run_back(measure, s, arrive, f, ts, theta, a_zs, solver, held):
 
 def summed(measure, s, arrive, f, ts, theta, a_zs, solver, log):
     """s at t_0, a_ts, a_theta: the integrals (51), (52) summed over the steps of s, by the weights b of the tableau."""
-    N = len(ts) - 1
+    N, times, b = len(ts) - 1, ts.tolist(), solver.tableau.b.tolist()
     a_ts, a_t, a_theta = np.zeros(N + 1, np.result_type(a_zs, float)), 0.0, ThetaSum(f, theta, a_zs.dtype)
 
     def land(j, step):  # the engine counts intervals from the end: its ts[j] is t_{N-j}
         nonlocal s
-        if step.t_next == ts[N - j - 1]:
+        if step.t_next == times[N - j - 1]:
             s = arrive(N - j - 1, step.z_next)
             return s
         return step.z_next
 
-    for j, step in accepted_steps(measure, s, ts[::-1], theta, solver, log, land):
+    for j, step in accepted_steps(measure, s, ts[::-1], solver, log, land):
         i = N - j
-        if step.t == ts[i]:
+        if step.t == times[i]:
             dL_dti = np.sum(a_zs[i] * step.kept[0][0])  # (52): a f at t_i
             a_ts[i] += dL_dti
             a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
-        for h_b, (_, a_df_dt, a_df_dtheta) in zip(step.h * solver.tableau.b, step.kept, strict=True):
-            a_t -= h_b * a_df_dt  # (52): int a df/dt dt
-            a_theta.add(a_df_dtheta, -h_b)  # (51)
+        _, a_df_dt, a_df_dtheta = zip(*step.kept, strict=True)
+        weights = [-step.h * b_i for b_i in b]
+        for weight, a_df_dt_i in zip(weights, a_df_dt, strict=True):
+            a_t += weight * a_df_dt_i  # (52): int a df/dt dt
+        a_theta.add(a_df_dtheta, weights)  # (51)
     a_ts[0] += a_t
     return s, a_ts, a_theta.result()
 
@@ -225,18 +228,18 @@ def packed(measure, s, arrive, f, ts, theta, a_zs, solver, log):
     a_ts, a_t, a_theta = np.zeros(len(ts), np.result_type(a_zs, float)), 0.0, np.zeros(P, s.dtype)
     ds = np.empty_like(s)
 
-    def dynamics(S, t, theta, k):
-        _, a_df_dt, a_df_dtheta = measure(S[:n].reshape(s.shape), t, theta, ds)
+    def dynamics(S, t, k):
+        _, a_df_dt, a_df_dtheta = measure(S[:n].reshape(s.shape), t, ds)
         k[:n] = ds.reshape(-1)
-        k[n:-1] = -f.collect([a_df_dtheta], np.ones(1, s.real.dtype)) if P else 0  # (51)
+        k[n:-1] = -f.collect([a_df_dtheta]) if P else 0  # (51)
         k[-1] = -a_df_dt  # (52)
 
     for i in reversed(range(1, len(ts))):
-        f_i, _, _ = measure(s, float(ts[i]), theta, ds)
+        f_i, _, _ = measure(s, float(ts[i]), ds)
         log.evals += 1
         a_ts[i] = np.sum(a_zs[i] * f_i)  # (52): a f at t_i
         S = np.concatenate([s.reshape(-1), a_theta, np.array([a_t - a_ts[i]], s.dtype)])  # s0 of Algorithm 2
-        S = solution(dynamics, S, ts[[i, i - 1]], theta, solver, log)[-1]
+        S = solution(dynamics, S, ts[[i, i - 1]], solver, log)[-1]
         s, a_theta, a_t = arrive(i - 1, S[:n].reshape(s.shape)), S[n:-1], S[-1]
     a_ts[0] += a_t
     return s, a_ts, a_theta

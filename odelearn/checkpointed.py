@@ -9,7 +9,7 @@ from .gradients import cotangent_of
 from .mesh import mesh_of
 from .problem import initial_value_problem
 from .rk import Scheme, rk_step
-from .stepping import Log, accepted_steps, pullbacks, values
+from .stepping import Log, accepted_steps
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Checkpointed:
         zs[0] = z0
         mesh, states, every, n = mesh_of(solver.control, ts), [z0], self.every or 1, 0
         with np.errstate(all="ignore"):
-            for n, (i, step) in enumerate(accepted_steps(values(f), z0, ts, theta, solver, Log()), start=1):
+            for n, (i, step) in enumerate(accepted_steps(f.stage(z0, theta), z0, ts, solver, Log()), start=1):
                 mesh.append(i, step)
                 if step.t_next == ts[i + 1]:
                     zs[i + 1] = step.z_next
@@ -48,10 +48,10 @@ class Checkpointed:
         N, held = n, zs.nbytes + mesh.nbytes + sum(z.nbytes for z in states)
 
         def pullback(a_zs):
-            evals, sweep = 0, Sweep(f, ts, theta, cotangent_of(a_zs, zs))
+            evals, sweep, measure = 0, Sweep(f, ts, theta, cotangent_of(a_zs, zs)), f.stage_vjp(zs[0], theta)
             for start in reversed(range(0, N, every)):
                 stretch = [mesh[n] for n in range(start, min(start + every, N))]
-                steps = again(f, states[start // every], stretch, theta, scheme)
+                steps = again(measure, states[start // every], stretch, scheme)
                 evals += sum(len(step.k) for _, step in steps) - scheme.tableau.fsal * (len(steps) - 1)
                 while steps:
                     sweep.back(*steps.pop())
@@ -60,12 +60,12 @@ class Checkpointed:
         return zs, pullback
 
 
-def again(f, z, stretch, theta, scheme):
+def again(measure, z, stretch, scheme):
     """The steps of a stretch once more from z, now keeping pullbacks: [(i, step), ...]."""
-    measure, steps, first = pullbacks(f), [], None
+    steps, first = [], None
     with np.errstate(all="ignore"):
         for i, t, h, t_next in stretch:
-            step = rk_step(measure, z, t, h, t_next, theta, scheme, first)
+            step = rk_step(measure, z, t, h, t_next, scheme, first)
             z, first = step.z_next, (step.k[-1], step.kept[-1]) if scheme.tableau.fsal else None
             steps.append((i, step))
     return steps

@@ -148,12 +148,12 @@ class AdaptiveSteps:
                 f"got safety = {self.safety}, beta = {self.beta}, patience = {self.patience}"
             )
 
-    def pace(self, measure, z, k0, ts, theta, scheme, log):
+    def pace(self, measure, z, k0, ts, scheme, log):
         for name in ("rtol", "atol"):
             check_broadcasts(name, getattr(self, name), z)
         h = self.first
         if h is None:
-            h = initial_step(measure, z, k0, ts, theta, self, scheme.error_order)
+            h = initial_step(measure, z, k0, ts, self, scheme.error_order)
             log.evals += 1
         return AdaptivePace(self, min(max(h, self.min_step), self.max_step), scheme.error_order, ts, log)
 
@@ -253,7 +253,7 @@ class AdaptivePace:
         return error if math.isfinite(error) and is_finite(step.z_next) else math.inf
 
 
-def initial_step(measure, z, k0, ts, theta, control, error_order):
+def initial_step(measure, z, k0, ts, control, error_order):
     """A first step length from the sizes of z, dz/dt and d^2z/dt^2: an Euler step of 1 % of |z| / |dz/dt| tells
     the curvature; the step then makes h^(p+1) max(|dz/dt|, |d^2z/dt^2|) = 0.01, with p the order of the error estimate.
     Hairer, Norsett, Wanner, Solving ODEs I, section II.4, "Starting step size".
@@ -265,7 +265,7 @@ def initial_step(measure, z, k0, ts, theta, control, error_order):
     h0 = min(h0, abs(span), control.max_step)
     h = math.copysign(h0, span)
     k1 = np.empty_like(z)
-    measure(z + z.dtype.type(h) * k0, t0 + h, theta, k1)
+    measure(z + z.dtype.type(h) * k0, t0 + h, k1)
     d2 = control.norm((k1 - k0) / scale) / h0
     d = max(d1, d2)
     h1 = max(1e-6, h0 * 1e-3) if d <= 1e-15 else (0.01 / d) ** (1 / (error_order + 1))
@@ -274,4 +274,5 @@ def initial_step(measure, z, k0, ts, theta, control, error_order):
 
 def is_finite(z):
     """All components finite: one dot product, and a closer look only where that overflows."""
-    return math.isfinite(abs(np.vdot(z, z))) or bool(np.isfinite(z).all())
+    x = z.ravel()
+    return math.isfinite(abs(x.dot(x))) or bool(np.isfinite(x).all())

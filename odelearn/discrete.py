@@ -7,7 +7,7 @@ import numpy as np
 from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
 from .problem import initial_value_problem
 from .rk import rk_step_pullback
-from .stepping import Log, pullbacks, solution
+from .stepping import Log, solution
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Discrete:
         """zs (T, *shape), and pullback(a_zs) -> Gradients."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         steps = []
-        zs = solution(pullbacks(f), z0, ts, theta, solver, Log(), steps)
+        zs = solution(f.stage_vjp(z0, theta), z0, ts, solver, Log(), steps)
 
         def pullback(a_zs):
             sweep = Sweep(f, ts, theta, cotangent_of(a_zs, zs))
@@ -39,16 +39,17 @@ class Sweep:
     """The backward sweep over the steps: a = dL/dz(t), from the last t to the first, and the sums it leaves."""
 
     def __init__(self, f, ts, theta, a_zs):
-        self.ts, self.a_zs = ts, a_zs
+        self.ts, self.a_zs = ts.tolist(), a_zs  # floats, and a list of them below, are quicker one by one than arrays
         self.i = len(ts) - 1
         self.a = a_zs[self.i]  # (34) at t_N
-        self.a_ts = np.zeros(len(ts), np.result_type(a_zs, np.float64))
+        self.a_ts = [0.0] * len(ts)
         self.a_theta = ThetaSum(f, theta, a_zs.dtype)
         self.pullbacks = 0
 
     def back(self, i, step):
         """Through one step of the interval [ts[i], ts[i+1]]: a(t + h) becomes a(t)."""
-        self.arrive(i + 1)
+        if i + 1 < self.i:
+            self.arrive(i + 1)
         self.a, a_t, a_h, deferred = rk_step_pullback(step, self.a)  # (36), the layer being a step
         self.add(i, step.t, step.h, a_t, a_h, deferred)
 
@@ -64,10 +65,10 @@ class Sweep:
         s, sigma = (t - self.ts[i]) / span, h / span
         self.a_ts[i] += (1 - s) * a_t - sigma * a_h
         self.a_ts[i + 1] += s * a_t + sigma * a_h
-        for part in deferred:
-            self.a_theta.add(part)
+        self.a_theta.add(deferred)
         self.pullbacks += len(deferred)
 
     def gradients(self, evals, held):
         self.arrive(0)
-        return Gradients(self.a, self.a_ts, self.a_theta.result(), BackwardStats(evals, self.pullbacks, held))
+        a_ts = np.array(self.a_ts, np.result_type(self.a_zs, np.float64))
+        return Gradients(self.a, a_ts, self.a_theta.result(), BackwardStats(evals, self.pullbacks, held))

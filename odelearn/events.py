@@ -69,7 +69,7 @@ def solution_with_events(measure, z0, ts, theta, solver, log, steps, events):
     if any(event.terminal for event in events):
         solver = without_horizon(solver)
     with np.errstate(all="ignore"):
-        for i, step in accepted_steps(counting, z0, ts, theta, solver, log):
+        for i, step in accepted_steps(counting, z0, ts, solver, log):
             step, ended = through(step, watches)
             steps.append((i, step))
             if ended or step.t_next == ts[i + 1]:

@@ -131,7 +131,7 @@ def h_lambda(step):
     v = v if usable(v) else np.ones_like(z)
     for _ in range(PROBES):
         v = v / np.abs(v).max()
-        step.measure(z + small * v, step.t, step.theta, k)
+        step.measure(z + small * v, step.t, k)
         Jv = (k - k1) / small
         if usable(Jv):
             rate, v = float(np.vdot(v, Jv).real / np.vdot(v, v).real), Jv

@@ -6,7 +6,7 @@ import numpy as np
 
 from .gradients import BackwardStats, Gradients, cotangent_of
 from .problem import initial_value_problem
-from .stepping import Log, accepted_steps, pullbacks
+from .stepping import Log, accepted_steps
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Forward:
         zs[0], Ss[0] = z0, np.eye(n, n + P + T)
         S, log, stages = Ss[0], Log(), 0
         with np.errstate(all="ignore"):
-            for i, step in accepted_steps(pullbacks(f), z0, ts, theta, solver, log):
+            for i, step in accepted_steps(f.stage_vjp(z0, theta), z0, ts, solver, log):
                 S = step_sensitivity(step, S, *mesh_sensitivity(i, step, ts, n + P), f, n, P)
                 stages += step.scheme.m
                 if step.t_next == ts[i + 1]:
@@ -58,7 +58,7 @@ def step_sensitivity(step, S, dt, dh, f, n, P):
     dZ_i = S + sum_j A_ij (h dk_j + k_j dh),   dk_i = df/dz dZ_i + df/dtheta + df/dt (dt + c_i dh)
     """
     scheme, h = step.scheme, step.h
-    A, k = scheme.per_h[:, 1:], step.k.reshape(len(step.k), n)
+    A, k = scheme.per_h, step.k.reshape(len(step.k), n)
     hk = np.empty((scheme.m, *S.shape), S.dtype)  # h dk_j + k_j dh
     for i in range(scheme.m + 1):
         dZ = S + np.tensordot(A[i, :i], hk[:i], 1)
@@ -77,5 +77,5 @@ def stage_jacobian(pullback, f, shape, dtype, n, P):
         a_z, df_dt[row], deferred = pullback(e.reshape(shape))
         df_dz[row] = np.reshape(a_z, n)
         if P:
-            df_dtheta[row] = f.collect([deferred], np.ones(1, dtype))
+            df_dtheta[row] = f.collect([deferred])
     return df_dz, df_dt, df_dtheta

@@ -1,6 +1,7 @@
 """What every gradient method returns, and what they have in common."""
 
 from collections import namedtuple
+from functools import partial
 
 import numpy as np
 
@@ -37,26 +38,28 @@ def cotangent_of(a_zs, zs):
 class ThetaSum:
     """dL/dtheta = sum_i weight_i a_i df/dtheta(Z_i, t_i, theta)  over many stages i, (P,); (0,) for theta = None.
 
-    Stages are collected in blocks: one large product instead of many small ones, and still bounded memory.
+    Stages are collected in blocks: one large product instead of many small ones, of no more than the cache holds.
     """
 
-    block = 16
+    block = 32
 
     def __init__(self, f, theta, dtype):
         self.f, self.theta = f, theta
         self.deferred, self.weights = [], []
         self.total = np.zeros(0 if theta is None else theta.shape, dtype)
 
-    def add(self, deferred, weight=1.0):
+    def add(self, deferred, weights=()):
+        """Stages, each with its weight; without weights they are all 1, here and in every other call."""
         if self.theta is not None:
-            self.deferred.append(deferred)
-            self.weights.append(weight)
-            if len(self.weights) == self.block:
+            self.deferred += deferred
+            self.weights += weights
+            if len(self.deferred) >= self.block:
                 self.flush()
 
     def flush(self):
-        if self.weights:
-            a_theta = self.f.collect(self.deferred, np.array(self.weights, self.total.real.dtype))
+        if self.deferred:
+            weights = np.array(self.weights, self.total.real.dtype) if self.weights else None
+            a_theta = self.f.collect(self.deferred, weights)
             if a_theta.shape != self.theta.shape:
                 raise ValueError(
                     f"the pullback of f gave a_theta of shape {a_theta.shape}, theta has {self.theta.shape}"
@@ -86,6 +89,8 @@ def held_by_one(step, theta):
             arrays[id(owner(x))] = owner(x).nbytes
         elif isinstance(x, list | tuple):
             todo += x
+        elif isinstance(x, partial):
+            todo += x.args
         elif hasattr(x, "__closure__"):
             todo += [cell.cell_contents for cell in x.__closure__ or ()]
     arrays.pop(id(owner(theta)), None)

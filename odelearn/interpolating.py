@@ -33,7 +33,7 @@ class Interpolating:
         def pullback(a_zs):
             a_zs, evals = cotangent_of(a_zs, z.zs), f.evals
             arrive = lambda i, a: a + a_zs[i]  # the loss sees z(t_i) directly: a jumps
-            a, g = run_back(along(z, f), a_zs[-1], arrive, f, ts, theta, a_zs, self.solver or solver, held)
+            a, g = run_back(along(z, f, theta), a_zs[-1], arrive, f, ts, theta, a_zs, self.solver or solver, held)
             g.z0 = a
             g.stats = g.stats._replace(evals=f.evals - evals)  # z(t) too may ask for slopes of f, once in every step
             return g
@@ -41,12 +41,13 @@ class Interpolating:
         return z.zs, pullback
 
 
-def along(z, f):
+def along(z, f, theta):
     """The right-hand side da/dt = -a df/dz at z(t); each measurement keeps f, a df/dt and a df/dtheta."""
+    linearise = f.stage_vjp(z.zs[0], theta)
 
-    def measure(a, t, theta, k):
-        dz, pullback = f.vjp_deferred(z.step_at(t)(t), t, theta)
-        a_df_dz, a_df_dt, a_df_dtheta = pullback(a)
+    def measure(a, t, k):
+        dz = np.empty_like(a)
+        a_df_dz, a_df_dt, a_df_dtheta = linearise(z.step_at(t)(t), t, dz)(a)
         np.negative(a_df_dz, out=k)  # (35)
         return dz, a_df_dt, a_df_dtheta
 

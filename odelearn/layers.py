@@ -4,42 +4,9 @@ import math
 
 import numpy as np
 
+from . import prepared
+from .activations import ACTIVATIONS
 from .dynamics import Dynamics
-
-
-def sigmoid(x):
-    """e^x / (1 + e^x), both multiplied by e^-m with m = max(x, 0), so that nothing overflows."""
-    m = np.maximum(x, 0)
-    return np.exp(x - m) / (np.exp(-m) + np.exp(x - m))
-
-
-def softplus(x):
-    """log(1 + e^x) = m + log(1 + e^-|x|), with m = max(x, 0) and |x| = 2 m - x, so that nothing overflows."""
-    m = np.maximum(x, 0)
-    return m + np.log1p(np.exp(x - 2 * m))
-
-
-def relu(x):
-    return np.maximum(x, 0)
-
-
-def elu(x):
-    """x where x > 0, e^x - 1 elsewhere."""
-    return np.maximum(x, 0) + np.expm1(np.minimum(x, 0))
-
-
-# fmt: off
-ACTIVATIONS = {
-    # name       y = sigma(x)   a_x = a_y sigma'(x), from the stored y where y gives the slope
-    "identity": (lambda x: x,   lambda a_y, y, x: a_y),
-    "tanh":     (np.tanh,       lambda a_y, y, x: a_y * (1 - y * y)),
-    "sigmoid":  (sigmoid,       lambda a_y, y, x: a_y * (y * (1 - y))),
-    "softplus": (softplus,      lambda a_y, y, x: a_y * -np.expm1(-y)),          # 1 - e^-y = e^x / (1 + e^x)
-    "relu":     (relu,          lambda a_y, y, x: a_y * (x > 0)),                # at the kink: 0
-    "elu":      (elu,           lambda a_y, y, x: a_y * (1 + np.minimum(y, 0))),
-    "sin":      (np.sin,        lambda a_y, y, x: a_y * np.cos(x)),
-}
-# fmt: on
 
 
 def dense(x, W, b, activation):
@@ -124,7 +91,6 @@ class MLP(Dynamics):
             self.shapes[f"W{i}"] = (n_in + (i == 0 and time == "concat"), n_out)
             self.shapes[f"b{i}"] = (n_out,)
         self.size = sum(math.prod(shape) for shape in self.shapes.values())
-        self._latest = object(), []  # the last theta seen, and its layers
 
     def __repr__(self):
         return f"MLP({list(self.sizes)}, {self.activation!r}, time={self.time!r}, power={self.power})"
@@ -161,16 +127,6 @@ class MLP(Dynamics):
         return self._like(z, x)
 
     def vjp(self, z, t, theta):
-        dz, back = self._vjp(z, t, theta)
-
-        def pullback(a):
-            a_z, a_t, uses = back(a)
-            return a_z, a_t, a_theta(uses)
-
-        return dz, pullback
-
-    def _vjp(self, z, t, theta):
-        """As vjp, but the pullback's third result is what a_theta is made of."""
         x, input_pullback = self._input(z, t)  # (N, D)
         inputs, pullbacks = [], []
         for W, b, activation in self._layers(theta):
@@ -178,44 +134,34 @@ class MLP(Dynamics):
             x, pullback = dense(x, W, b, activation)  # (N, H), ..., (N, D)
             pullbacks.append(pullback)
 
-        def back(a):
+        def pullback(a):
             a_x, uses = a.reshape(-1, self.sizes[-1]), []  # (N, D)
             for x, pullback in zip(reversed(inputs), reversed(pullbacks), strict=True):
                 a_x, a_pre = pullback(a_x)  # (N, H), ..., (N, D)
                 uses.append((x, a_pre))
             a_z, a_t = input_pullback(a_x)
-            return a_z.reshape(z.shape), a_t, uses[::-1]
+            return a_z.reshape(z.shape), a_t, a_theta(reversed(uses))
 
-        return self._like(z, x), back
+        return self._like(z, x), pullback
 
-    # To W it is the same whether its rows come from one batch or from many stages. Small stages wait, and get one
-    # product together, at half the price of one each; large ones would gain nothing by waiting, and fill the memory.
+    # The same for solvers, which come back thousands of times with one theta: see prepared.py.
 
-    def vjp_deferred(self, z, t, theta):
-        small = z.size // self.sizes[0] * max(self.sizes) <= 2048
-        return self._vjp(z, t, theta) if small else self.vjp(z, t, theta)
+    def stage(self, z0, theta):
+        return prepared.stage(self, z0, theta)
 
-    def collect(self, deferred, weights):
+    def stage_vjp(self, z0, theta):
+        return prepared.stage_vjp(self, z0, theta)
+
+    def collect(self, deferred, weights=None):
         if isinstance(deferred[0], np.ndarray):
             return super().collect(deferred, weights)
-        parts = []
-        for layer in zip(*deferred, strict=True):
-            xs, a_pres = zip(*layer, strict=True)
-            w = np.repeat(weights, [len(x) for x in xs])  # (N,), from here on N counts the rows of all stages
-            x, a_pre = np.concatenate(xs), np.concatenate(a_pres)  # (N, D), (N, H)
-            parts += [np.dot(x.T, w[:, np.newaxis] * a_pre).reshape(-1), np.dot(w, a_pre)]
-        return np.concatenate(parts)
+        return prepared.collect(self, deferred, weights)
 
     def _layers(self, theta):
         """[(W0, b0, activation), (W1, b1, activation), ...], the last one without activation."""
-        latest, layers = self._latest
-        if theta is not latest:
-            parts = list(self.unravel(theta).values())
-            activations = [ACTIVATIONS[self.activation]] * (len(self.sizes) - 2) + [ACTIVATIONS["identity"]]
-            layers = list(zip(parts[::2], parts[1::2], activations, strict=True))
-            if isinstance(theta, np.ndarray):  # a solve asks thousands of times about one theta; views never go stale
-                self._latest = theta, layers
-        return layers
+        parts = list(self.unravel(theta).values())
+        activations = [ACTIVATIONS[self.activation]] * (len(self.sizes) - 2) + [ACTIVATIONS["identity"]]
+        return list(zip(parts[::2], parts[1::2], activations, strict=True))
 
     def _input(self, z, t):
         """The first layer's input, rows z^power (N, D) or [z^power, t] (N, D + 1). The pullback: a_x -> a_z, a_t."""

@@ -10,9 +10,10 @@ REAL_OF = {"f": np.float32, "d": np.float64, "F": np.float32, "D": np.float64}  
 def initial_value_problem(z0, f, ts, theta):
     """(z0, f, ts, theta) as arrays and Dynamics that every solver can rely on.
 
-    z0    any shape, finite; float32, float64, complex64, complex128 stay, anything else becomes float64
+    z0    any shape, finite, contiguous; float32, float64, complex64, complex128 stay, anything else becomes float64
     ts    (T,) float64, finite, strictly increasing or strictly decreasing, T >= 1
-    theta (P,) finite, in the precision of z0, complex only if z0 is; or None. A layer's own P is f.size
+    theta (P,) finite, in the precision of z0, complex only if z0 is; or None. A layer's own P is f.size. A copy, and
+          read-only: what is derived from it in a solve, and kept for the way back, stays true
     Raises ValueError or TypeError that names the argument.
     """
     for name, x in (("z0", z0), ("ts", ts), ("theta", theta)):
@@ -29,7 +30,7 @@ def initial_value_problem(z0, f, ts, theta):
 
 
 def checked_state(z0):
-    z0 = np.array(z0)  # a copy: the solution keeps it as zs[0]
+    z0 = np.array(z0, order="C")  # a copy: the solution keeps it as zs[0]
     if z0.dtype.char not in REAL_OF:
         if z0.dtype.kind not in "biuf":
             raise TypeError(f"z0 must be an array of numbers, got dtype {z0.dtype}")
@@ -65,12 +66,13 @@ def checked_parameters(theta, dtype):
     if theta.dtype.kind == "c":
         if dtype.kind != "c":
             raise TypeError(f"theta is complex but z0 is {dtype}; make z0 complex too: z0 + 0j")
-        theta = theta.astype(dtype, copy=False)
+        theta = theta.astype(dtype)
     elif theta.dtype.kind in "biuf":
-        theta = theta.astype(REAL_OF[dtype.char], copy=False)
+        theta = theta.astype(REAL_OF[dtype.char])
     else:
         raise TypeError(f"theta must be numbers, got dtype {theta.dtype}")
     check_finite("theta", theta)
+    theta.flags.writeable = False
     return theta
 
 
@@ -78,26 +80,3 @@ def check_finite(name, x):
     if not np.isfinite(x).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ValueError(f"{name} must be finite, got {name}[{', '.join(map(str, where))}] = {x[where]}")
-
-
-def conform(dz, z):
-    """What f returned, as an array like z. Plain Python numbers and lists take z's dtype; arrays must have it.
-
-    Raises ValueError for another shape, TypeError for another dtype or a traced value.
-    """
-    if hasattr(dz, "tape"):
-        raise TypeError(
-            "f returned a traced value: it closes over something that is being differentiated. "
-            "Pass that through theta, as in odeint(z0, f, ts, theta)"
-        )
-    if dz is None:
-        raise TypeError("f returned None; f(z, t, theta) must return dz/dt")
-    if not hasattr(dz, "dtype"):
-        dz = np.array(dz)
-        if dz.dtype.kind in "biuf" or dz.dtype.kind == z.dtype.kind:
-            dz = dz.astype(z.dtype)
-    if dz.shape != z.shape:
-        raise ValueError(f"f returned shape {dz.shape} for a state z of shape {z.shape}; dz/dt has the shape of z")
-    if dz.dtype != z.dtype:
-        raise TypeError(f"f returned {dz.dtype} for a state z of {z.dtype}; the dtype follows z0: cast one of them")
-    return dz

@@ -21,7 +21,7 @@ from .gradients import cotangent_of
 from .mesh import mesh_of
 from .problem import initial_value_problem
 from .rk import Scheme, rk_step, rk_step_pullback
-from .stepping import Log, accepted_steps, pullbacks, values
+from .stepping import Log, accepted_steps
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Reversible:
 
         def pullback(a_zs):
             sweep, drift = Sweep(f, ts, theta, cotangent_of(a_zs, zs)), 0.0
-            scheme, measure = Scheme(solver.tableau, zs.dtype, estimate=False), pullbacks(f)
+            scheme, measure = Scheme(solver.tableau, zs.dtype, estimate=False), f.stage_vjp(zs[0], theta)
             y, v, a_v = y_N, v_N, np.zeros_like(v_N)
             with np.errstate(all="ignore"):
                 for n in reversed(range(len(mesh))):
                     i, t, h, t_next = mesh[n]
                     sweep.arrive(i + 1)
-                    back = rk_step(measure, y, t_next, -h, t, theta, scheme)
+                    back = rk_step(measure, y, t_next, -h, t, scheme)
                     v = v + increment(back)
-                    there = rk_step(measure, v, t, h, t_next, theta, scheme)
+                    there = rk_step(measure, v, t, h, t_next, scheme)
                     y = (y - (1 - self.coupling) * v - increment(there)) / self.coupling
                     a_v = self.step_pullback(sweep, a_v, i, there, back)
                     if t == ts[i]:
@@ -81,7 +81,7 @@ class Reversible:
 
     def forwards(self, z0, f, ts, theta, solver, mesh):
         """zs, and the last y and v. The step from v, there, also brings the error estimate for an adaptive mesh."""
-        measure, log = values(f), Log()
+        measure, log = f.stage(z0, theta), Log()
         scheme = Scheme(solver.tableau, z0.dtype, estimate=False)
         y, v = z0, z0
         zs = np.empty((len(ts), *z0.shape), z0.dtype)
@@ -91,11 +91,11 @@ class Reversible:
             nonlocal y, v
             mesh.append(i, there)
             y = self.coupling * y + (1 - self.coupling) * v + increment(there)
-            v = v - increment(rk_step(measure, y, there.t_next, -there.h, there.t, theta, scheme))
+            v = v - increment(rk_step(measure, y, there.t_next, -there.h, there.t, scheme))
             return v
 
         with np.errstate(all="ignore"):
-            for i, there in accepted_steps(measure, z0, ts, theta, solver, log, land):
+            for i, there in accepted_steps(measure, z0, ts, solver, log, land):
                 if there.t_next == ts[i + 1]:
                     zs[i + 1] = y
         return zs, y, v

@@ -26,11 +26,13 @@ class Scheme:
         self.m = s - 1 if tableau.fsal else s
         self.nodes = [float(c) for c in tableau.c[: s if estimate else self.m]]  # without: only what z_next needs
         self.real = np.dtype(dtype).type(0).real.dtype
-        self.per_h = np.zeros((self.m + 1, self.m + 1), self.real)  # column 0 weighs z, column j weighs k_j
-        self.per_h[: s if tableau.fsal else -1, 1:] = tableau.A[:, : self.m]
+        self.per_h = np.zeros((self.m + 1, self.m), self.real)  # column j weighs k_{j+1}
+        self.per_h[: s if tableau.fsal else -1] = tableau.A[:, : self.m]
         if not tableau.fsal:
-            self.per_h[-1, 1:] = tableau.b
-        self.h = None
+            self.per_h[-1] = tableau.b
+        W = np.ones((self.m + 1, self.m + 1), self.real)  # column 0 weighs z
+        self.h, self.of_k = None, W[:, 1:]
+        self._weights = [W[i, : i + 1] for i in range(self.m + 1)], [W[j:, j] for j in range(self.m + 1)]
 
     @property
     def error_order(self):
@@ -39,13 +41,11 @@ class Scheme:
         return tableau.embedded_order if tableau.b_err3 is None else tableau.order - 1
 
     def weights(self, h):
-        """(rows, columns) for steps of length h: row i gives Z_{i+1} (the last: z_next) from [z, k_1 ... k_i];
-        column j says what k_{j+1} adds to Z_{j+2} ... z_next. Kept until h changes."""
+        """(rows, columns) for steps of length h: row i makes Z_{i+1} (the last: z_next) of [z, k_1 ... k_i]; column 0
+        is what z adds to Z_1 ... z_next, column j what k_j adds to Z_{j+1} ... z_next. Views, true until the next h."""
         if h != self.h:
             self.h = h
-            W = self.real.type(h) * self.per_h
-            W[:, 0] = 1
-            self._weights = [W[i, : i + 1] for i in range(self.m + 1)], [W[j + 1 :, j + 1] for j in range(self.m)]
+            np.multiply(self.per_h, h, self.of_k)
         return self._weights
 
 
@@ -56,12 +56,12 @@ class Step:
     estimate h sum_i b_err_i k_i, or None. step(t) interpolates z inside the step.
     """
 
-    __slots__ = ("t", "h", "t_next", "z", "z_next", "k", "kept", "scheme", "measure", "theta", "extra")
+    __slots__ = ("t", "h", "t_next", "z", "z_next", "k", "kept", "scheme", "measure", "extra")
 
-    def __init__(self, t, h, t_next, z, z_next, k, kept, scheme, measure, theta):
+    def __init__(self, t, h, t_next, z, z_next, k, kept, scheme, measure):
         self.t, self.h, self.t_next = t, h, t_next
         self.z, self.z_next, self.k, self.kept = z, z_next, k, kept
-        self.scheme, self.measure, self.theta, self.extra = scheme, measure, theta, None
+        self.scheme, self.measure, self.extra = scheme, measure, None
 
     @property
     def error(self):
@@ -81,7 +81,7 @@ class Step:
     def until(self, t):
         """The step from the same start that ends at t instead; it need not measure its first slope."""
         first = self.k[0], self.kept[0]
-        return rk_step(self.measure, self.z, self.t, t - self.t, t, self.theta, self.scheme, first)
+        return rk_step(self.measure, self.z, self.t, t - self.t, t, self.scheme, first)
 
     @property
     def held(self):
@@ -96,33 +96,33 @@ class Step:
             k[:s] = self.k
             for i, (A_i, c_i) in enumerate(zip(dense.A, dense.c, strict=True), start=s):
                 t_i = self.t_next if c_i == 1 else self.t + float(c_i) * self.h
-                self.measure(self.z + self.combine(A_i[:i], k[:i]), t_i, self.theta, k[i, ...])
+                self.measure(self.z + self.combine(A_i[:i], k[:i]), t_i, k[i, ...])
             self.extra = k
         return self.extra
 
 
-def rk_step(measure, z, t, h, t_next, theta, scheme, first=None):
+def rk_step(measure, z, t, h, t_next, scheme, first=None):
     """The step of length h = t_next - t from (t, z).
 
-    measure(Z, t, theta, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of it.
+    measure(Z, t, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of it.
     first: (slope, kept) at (t, z), if it is known already.
     """
     rows, _ = scheme.weights(h)
-    s = len(scheme.nodes)
+    shape, s = z.shape, len(scheme.nodes)
     stages = np.empty((s + 1, z.size), z.dtype)  # z, k_1, ..., k_s: one contiguous array
-    stages[0] = z.reshape(-1)
-    k = stages[1:].reshape(s, *z.shape)
+    stages[0] = z.ravel()
+    k = stages[1:].reshape(s, *shape)
     kept = [None] * s
     Z = z
     for i, c_i in enumerate(scheme.nodes):
         if i > 0:
-            Z = rows[i].dot(stages[: i + 1]).reshape(z.shape)
-        if i == 0 and first is not None:
-            k[0], kept[0] = first
+            Z = rows[i].dot(stages[: i + 1]).reshape(shape)
+        if i > 0 or first is None:
+            kept[i] = measure(Z, t_next if c_i == 1 else t + c_i * h, k[i, ...])
         else:
-            kept[i] = measure(Z, t_next if c_i == 1 else t + c_i * h, theta, k[i, ...])
-    z_next = Z if scheme.m < s else rows[-1].dot(stages).reshape(z.shape)
-    return Step(t, h, t_next, z, z_next, k, kept, scheme, measure, theta)
+            k[0], kept[0] = first
+    z_next = Z if scheme.m < s else rows[-1].dot(stages).reshape(shape)
+    return Step(t, h, t_next, z, z_next, k, kept, scheme, measure)
 
 
 def rk_step_pullback(step, a_next):
@@ -136,19 +136,17 @@ def rk_step_pullback(step, a_next):
 
     deferred: the a_theta_j, which are only to be summed. The step's kept values must be the pullbacks of its stages.
     """
-    m, nodes, shape = step.scheme.m, step.scheme.nodes, step.z.shape
+    m, nodes, kept, shape = step.scheme.m, step.scheme.nodes, step.kept, step.z.shape
     _, columns = step.scheme.weights(step.h)
-    a_Z = np.empty((m + 1, *shape), step.z.dtype)  # the last row: a_next
+    a_Z = np.empty((m + 1, *shape), a_next.dtype)
     a_Z[m] = a_next
-    a_k = np.empty_like(a_Z[:m])
-    rows = a_Z.reshape(m + 1, -1)
+    rows, a_k = a_Z.reshape(m + 1, -1), np.empty((m, a_next.size), a_next.dtype)
     a_t = a_h = 0.0
-    deferred = []
-    for j in reversed(range(m)):
-        a_k[j] = columns[j].dot(rows[j + 1 :]).reshape(shape)
-        a_Z[j], a_tau_j, a_theta_j = step.kept[j](a_k[j, ...])
+    deferred = [None] * m
+    for j in range(m - 1, -1, -1):
+        a_k_j = columns[j + 1].dot(rows[j + 1 :], a_k[j])
+        a_Z[j], a_tau_j, deferred[j] = kept[j](a_k_j.reshape(shape))
         a_t += a_tau_j
         a_h += nodes[j] * a_tau_j
-        deferred.append(a_theta_j)
-    a_h += a_k.reshape(-1).dot(step.k[:m].reshape(-1)) / step.h
-    return np.add.reduce(a_Z), a_t, a_h, deferred
+    a_h += a_k.ravel().dot(step.k[:m].ravel()) / step.h
+    return columns[0].dot(rows).reshape(shape), a_t, a_h, deferred

@@ -15,8 +15,9 @@ from scipy import integrate
 
 from . import failures
 from .control import AdaptiveSteps, is_finite
+from .dynamics import Dynamics
 from .failures import SolverError
-from .stepping import Log, Solver, accepted_steps, first_slope, values
+from .stepping import Log, Solver, accepted_steps, first_slope
 
 METHODS = {  # and the dtypes of z. Implicit methods take differences of f, which single precision is too coarse for
     "RK23": "fdFD",
@@ -54,16 +55,16 @@ class ScipySolver:
     def tableau(self):
         raise no_stages(self.method)
 
-    def steps(self, measure, z0, ts, theta, log, land=None):
+    def steps(self, measure, z0, ts, log, land=None):
         """The stream of (i, step), as in stepping.accepted_steps. SciPy keeps its rejected steps to itself."""
         if len(ts) < 2:
             return
         if z0.dtype.char not in METHODS[self.method]:
             raise TypeError(f"SciPy's {self.method} does not solve for z of {z0.dtype}; RK45 does, or make z0 float64")
-        _, kept = first_slope(measure, z0, float(ts[0]), theta, log)
+        _, kept = first_slope(measure, z0, float(ts[0]), log)
         if kept is not None:  # pullbacks are wanted, to go back through stages
             raise no_stages(self.method)
-        f, z = Measured(measure, z0, theta), z0
+        f, z = Measured(measure, z0), z0
         for i in range(len(ts) - 1):
             t, t_end = float(ts[i]), float(ts[i + 1])
             scipys = self.begin(f, t, z, t_end)
@@ -91,14 +92,14 @@ def no_stages(method):
 class Measured:
     """f as SciPy calls it, on vectors. evals: how often; bad: the last (t, dz) if not finite; error: that of f."""
 
-    def __init__(self, measure, z0, theta):
-        self.measure, self.z0, self.theta = measure, z0, theta
+    def __init__(self, measure, z0):
+        self.measure, self.z0 = measure, z0
         self.evals, self.bad, self.error = 0, None, None
 
     def __call__(self, t, y):
         dz = np.empty_like(self.z0)
         try:
-            self.measure(like(y, self.z0), float(t), self.theta, dz)
+            self.measure(like(y, self.z0), float(t), dz)
         except Exception as error:
             self.error = error
             raise
@@ -191,8 +192,8 @@ class OurSolver(integrate.OdeSolver):
     def __init__(self, fun, t0, y0, t_bound, vectorized, rtol=1e-3, atol=1e-6, first_step=None, max_step=math.inf):
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         control = AdaptiveSteps(rtol, atol, first=first_step, max_step=max_step, max_steps=2**60)  # SciPy has no limit
-        measure, ts = values(lambda y, t, _: self.fun(t, y)), np.array([t0, t_bound], float)
-        self.stream = accepted_steps(measure, self.y, ts, None, Solver(self.tableau, control), Log())
+        f, ts = Dynamics(lambda y, t, _: self.fun(t, y)), np.array([t0, t_bound], float)
+        self.stream = accepted_steps(f.stage(self.y, None), self.y, ts, Solver(self.tableau, control), Log())
 
     def _step_impl(self):
         try:

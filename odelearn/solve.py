@@ -8,7 +8,7 @@ import numpy as np
 from .control import RecordedSteps
 from .events import as_events, solution_with_events
 from .problem import initial_value_problem
-from .stepping import Log, Solver, dopri5, solution, values
+from .stepping import Log, Solver, dopri5, solution
 
 Stats = namedtuple("Stats", "evals accepted rejected attempts")
 
@@ -87,7 +87,7 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
     z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
     events, found, log, steps = as_events(event), [], Log(ledger=[]), []
     if events:
-        ts, zs, found = solution_with_events(values(f), z0, ts, theta, solver, log, steps, events)
+        ts, zs, found = solution_with_events(f.stage(z0, theta), z0, ts, theta, solver, log, steps, events)
     else:
-        zs = solution(values(f), z0, ts, theta, solver, log, steps)
+        zs = solution(f.stage(z0, theta), z0, ts, solver, log, steps)
     return Trajectory(zs, steps, log, f, ts, theta, solver, found)

@@ -7,7 +7,6 @@ import numpy as np
 
 from . import failures
 from .control import AdaptiveSteps, FixedSteps, is_finite
-from .problem import conform
 from .rk import Scheme, rk_step
 from .tableau import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TSIT5, ButcherTableau
 
@@ -30,20 +29,20 @@ class Solver:
                 f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
             )
 
-    def steps(self, measure, z0, ts, theta, log, land=None):
+    def steps(self, measure, z0, ts, log, land=None):
         """The stream of `accepted_steps`. A first-same-as-last tableau hands its last slope on to the next step; a
         rejected step hands its first slope to the next attempt."""
         if len(ts) < 2:
             return
         scheme = Scheme(self.tableau, z0.dtype)
-        z, first = z0, first_slope(measure, z0, float(ts[0]), theta, log)
-        pace = self.control.pace(measure, z0, first[0], ts, theta, scheme, log)
+        z, first = z0, first_slope(measure, z0, float(ts[0]), log)
+        pace = self.control.pace(measure, z0, first[0], ts, scheme, log)
         for i in range(len(ts) - 1):
             t, t_end = float(ts[i]), float(ts[i + 1])
             pace.enter(t, t_end)
             while t != t_end:
                 h, t_next = pace.propose(t, t_end)
-                step = rk_step(measure, z, t, h, t_next, theta, scheme, first)
+                step = rk_step(measure, z, t, h, t_next, scheme, first)
                 error, accepted = pace.judge(step)
                 log.note(step, len(step.k) - (first is not None), error, accepted)
                 if accepted:
@@ -87,38 +86,14 @@ class Log:
             self.ledger.append(Attempt(step.t, step.h, error, accepted))
 
 
-def values(f):
-    """Measure a stage by f alone: nothing is kept."""
-
-    def measure(Z, t, theta, k):
-        dz = f(Z, t, theta)
-        k[...] = dz if is_like(dz, k) else conform(dz, k)
-
-    return measure
-
-
-def pullbacks(f):
-    """Measure a stage by f.vjp, and keep the pullback (which may defer a_theta: see Dynamics.collect)."""
-
-    def measure(Z, t, theta, k):
-        dz, pullback = f.vjp_deferred(Z, t, theta)
-        k[...] = dz if is_like(dz, k) else conform(dz, k)
-        return pullback
-
-    return measure
-
-
-def is_like(dz, k):
-    return type(dz) is np.ndarray and dz.shape == k.shape and dz.dtype == k.dtype
-
-
-def accepted_steps(measure, z0, ts, theta, solver, log, land=None):
+def accepted_steps(measure, z0, ts, solver, log, land=None):
     """The stream of (i, step): the accepted steps from ts[0] to ts[-1], each within [ts[i], ts[i+1]].
 
-    Every ts[i] is the end of a step. land(i, step), if given, is the state to go on with after a step instead of
-    step.z_next: where the adjoint jumps. The solver makes the stream; it may be anything that has such a `steps`.
+    measure, from f.stage or f.stage_vjp, evaluates f. Every ts[i] is the end of a step. land(i, step), if given, is
+    the state to go on with after a step instead of step.z_next: where the adjoint jumps. The solver makes the stream;
+    it may be anything that has such a `steps`.
     """
-    return checked_solver(solver).steps(measure, z0, ts, theta, log, land)
+    return checked_solver(solver).steps(measure, z0, ts, log, land)
 
 
 def checked_solver(solver):
@@ -127,30 +102,25 @@ def checked_solver(solver):
     return solver
 
 
-def first_slope(measure, z0, t0, theta, log):
-    """(slope, kept) at the start, and what is asked once: is it finite, did f leave its arguments alone?"""
-    k0, z, theta_before = np.empty_like(z0), z0.copy(), None if theta is None else theta.copy()
-    try:
-        kept = measure(z0, t0, theta, k0)
-    except IndexError as error:
-        P = None if theta is None else theta.shape
-        raise ValueError(f"f(z, t, theta) with z of shape {z0.shape} and theta of shape {P}: {error}") from error
+def first_slope(measure, z0, t0, log):
+    """(slope, kept) at the start, and what is asked once: is it finite, did f leave z alone?"""
+    k0, z = np.empty_like(z0), z0.copy()
+    kept = measure(z0, t0, k0)
     log.evals += 1
-    for name, x, before in (("z", z0, z), ("theta", theta, theta_before)):
-        if before is not None and not np.array_equal(x, before):
-            raise ValueError(f"f changed its argument {name} in place ({name} += ...); compute dz/dt in a new array")
+    if not np.array_equal(z0, z):
+        raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
     if not is_finite(k0):
         raise failures.non_finite_start(k0, t0)
     return k0, kept
 
 
-def solution(measure, z0, ts, theta, solver, log, steps=None):
+def solution(measure, z0, ts, solver, log, steps=None):
     """zs (T, *shape), the states at ts. Accepted steps are appended to `steps` as (i, step), or else forgotten."""
-    zs = np.empty((len(ts), *z0.shape), z0.dtype)
+    zs, times = np.empty((len(ts), *z0.shape), z0.dtype), ts.tolist()
     zs[0] = z0
     with np.errstate(all="ignore"):  # a non-finite value is reported by the engine, which has more to say
-        for i, step in accepted_steps(measure, z0, ts, theta, solver, log):
-            if step.t_next == ts[i + 1]:
+        for i, step in accepted_steps(measure, z0, ts, solver, log):
+            if step.t_next == times[i + 1]:
                 zs[i + 1] = step.z_next
             if steps is not None:
                 steps.append((i, step))

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "odelearn"
 FLOORS = [  # the ground floor first; on one floor, what stands to the left may be imported by what stands to the right
     ["params", "differences", "gradcheck", "verify", "trees", "dop853", "tableau"],
     ["traced", "rules", "rules_arrays", "rules_linalg", "tape"],
-    ["dynamics", "layers"],
+    ["dynamics", "activations", "prepared", "layers"],
     ["problem", "rk"],
     ["failures", "control", "mesh", "stepping", "events", "solve", "unrolled"],
     ["trials", "suspects", "measurements", "manners", "audit"],

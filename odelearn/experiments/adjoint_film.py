@@ -49,6 +49,6 @@ def way_back(zs, a_zs):
         return np.stack([zs[i], step.z_next[1] + a_zs[i]])
 
     s = np.stack([zs[N], a])
-    for _ in accepted_steps(augmented(as_dynamics(field)), s, TS[::-1], THETA, SOLVER, Log(), land):
+    for _ in accepted_steps(augmented(as_dynamics(field), zs[0], THETA), s, TS[::-1], SOLVER, Log(), land):
         pass
     return path
