@@ -1,0 +1,3 @@
+"""The figures of notebook 05 Appendix B, line by line."""
+
+FIGURES = {}

@@ -1,0 +1,3 @@
+"""The figures of notebook 04 Backpropagation through a solver."""
+
+FIGURES = {}

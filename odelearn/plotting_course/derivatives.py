@@ -1,0 +1,3 @@
+"""The figures of notebook 01 Derivatives you can trust."""
+
+FIGURES = {}

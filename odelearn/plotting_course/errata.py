@@ -1,0 +1,3 @@
+"""The figures of notebook 06 Errata."""
+
+FIGURES = {}

@@ -1,0 +1,3 @@
+"""The figures of notebook 02 Value and pullback."""
+
+FIGURES = {}

@@ -1,0 +1,3 @@
+"""The figures of notebook 03 From Euler to Dormand-Prince."""
+
+FIGURES = {}

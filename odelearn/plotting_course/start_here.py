@@ -1,0 +1,3 @@
+"""The figures of notebook 00 Start here."""
+
+FIGURES = {}

@@ -1,0 +1,43 @@
+"""The figures of the notebooks: the gallery shows all of them, each is drawn by its function, and its axes say what
+they are."""
+
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from odelearn.experiments.figures import course_figures
+
+ROOT = Path(__file__).parent.parent
+GALLERY = (ROOT / "figures" / "README.md").read_text()
+NUMBERS = [path.name[:2] for path in sorted((ROOT / "notebooks" / "src").glob("*.py"))]
+
+
+def test_the_gallery_shows_every_figure_of_every_notebook_with_its_function():
+    functions = course_figures()
+    assert set(re.findall(r"!\[\]\((\d\d_\w+\.png)\)", GALLERY)) == set(functions)
+    for name in functions:
+        (row,) = [line for line in GALLERY.splitlines() if f"({name})" in line]
+        assert f".{name[3:-4]}`" in row  # `solvers.polygons` draws 03_polygons.png
+        assert (ROOT / "figures" / name).exists()
+
+
+def test_every_figure_in_a_notebook_is_drawn_by_one_of_these_functions():
+    for source in sorted((ROOT / "notebooks" / "src").glob("*.py")):
+        text = source.read_text()
+        assert not re.search(r"plt\.|subplots", text), source.name
+        for name in course_figures():
+            if name.startswith(source.name[:2]):
+                assert f".{name[3:-4]}(" in text, (source.name, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", course_figures())
+def test_every_figure_is_drawn_and_its_axes_are_labelled(name):
+    figure = course_figures()[name]()
+    assert isinstance(figure, Figure)
+    for ax in figure.axes:
+        if ax.axison:
+            assert ax.get_xlabel() or not ax.get_xticklabels() or ax.get_shared_x_axes().get_siblings(ax) != [ax]
+            assert ax.get_ylabel() or ax.get_title() or ax.get_shared_y_axes().get_siblings(ax) != [ax]
