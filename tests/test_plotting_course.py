@@ -32,7 +32,6 @@ def test_every_figure_in_a_notebook_is_drawn_by_one_of_these_functions():
                 assert f".{name[3:-4]}(" in text, (source.name, name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", course_figures())
 def test_every_figure_is_drawn_and_its_axes_are_labelled(name):
     figure = course_figures()[name]()
