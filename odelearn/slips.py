@@ -60,7 +60,7 @@ RIGHT = dict(
     carry=1, f_now=1, t_now=1, dts="a f", mean=0, past=0,
 )
 
-SLIPS = {  # name: (the switch, what to do about it)
+SLIPS = {  # name: (the switches, what to do about it)
     "boundary term dropped": (
         dict(boundary=0),
         "a_t starts at -dL/dt_N, not at 0 (Algorithm 2): with H = a.f, a_t = -H all the way to dL/dt_0 = -H(t_0)"),
@@ -79,6 +79,9 @@ SLIPS = {  # name: (the switch, what to do about it)
     "dropped jump at t_0": (
         dict(jump0=0),
         "the loss may look at z(t_0) too: the last thing to add is dL/dz(t_0)"),
+    "all jumps dropped": (
+        dict(jump=0, jump0=0),
+        "only the loss at t_N has reached the adjoint; on the way back add dL/dz(t_i) at each t_i, t_0 among them"),
     "sign of da/dt": (
         dict(a_sign=+1),
         "da/dt = -a df/dz, eq. (35); the minus stays when time runs backwards, because h is negative there"),

@@ -316,6 +316,8 @@ def test_items_may_be_missing_and_are_not_looked_at():
     assert verdict and "a_z0" in verdict.evidence and "a_theta" not in verdict.evidence
     slip = lambda *problem: (*algorithm2(*problem, jump=0)[:1], None, None)
     assert check_adjoint(slip).mistakes[0].startswith("dropped jump:")
+    slip = lambda *problem: (*algorithm2(*problem, jump=0, jump0=0)[:1], None, None)
+    assert check_adjoint(slip).mistakes[0].startswith("all jumps dropped:")
 
 
 def test_what_is_no_adjoint_is_told():

@@ -20,7 +20,7 @@ FLOORS = [  # the ground floor first; on one floor, what stands to the left may 
     ["neural_ode", "compare"],
     ["verdict", "slips", "checks_solvers", "checks"],
     ["optim", "data"],
-    ["plotting", "plotting_lab", "plotting_solvers", "scipy_bridge"],
+    ["plotting", "plotting_lab", "plotting_solvers", "plotting_course", "scipy_bridge"],
     ["experiments", "__main__"],
 ]
 ORDER = {name: rank for rank, name in enumerate(name for floor in FLOORS for name in floor)}

@@ -13,14 +13,13 @@
 # derivative was found. All it may do is to evaluate the function.
 
 # %%
-import matplotlib.pyplot as plt
+# %matplotlib inline
 import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, STYLE
+from odelearn.plotting_course import derivatives as figures
 
-plt.rcParams.update(STYLE)
 rng = np.random.default_rng(1)
 
 # %% [markdown]
@@ -87,30 +86,14 @@ hs = 10.0 ** np.arange(-16, 0, 0.25)
 
 
 def errors(derivative, hs):
-    return np.array([abs(derivative(F, x, h) - F_prime(x)) for h in hs]) + 1e-17
+    return np.array([abs(derivative(F, x, h) - F_prime(x)) for h in hs])
 
 
-def u_curve(ax):
-    ax.loglog(hs, errors(forward, hs), "o", ms=4, color=ORANGE, label="forward")
-    ax.loglog(hs, errors(central, hs), "s", ms=4, color=BLUE, label="central")
-    ax.set(xlabel="step $h$", ylabel="error of the derivative", ylim=(1e-18, 1e3))
-
-
-fig, ax = plt.subplots(figsize=(6.5, 3.8))
-u_curve(ax)
-eps = np.finfo(float).eps
-small, large = hs < 1e-4, hs > 1e-9
-ax.loglog(hs[large], 20 * hs[large], color=GREY, lw=1, zorder=0)
-ax.loglog(hs[hs > 1e-7], 20 * hs[hs > 1e-7] ** 2, color=GREY, lw=1, zorder=0)
-ax.loglog(hs[small], eps / hs[small], color=GREY, lw=1, zorder=0)
-ax.text(2e-4, 1e-1, "$h$", color="#555555")
-ax.text(3e-2, 4e-4, "$h^2$", color="#555555")
-ax.text(3e-14, 4e-6, r"$\varepsilon_{mach} / h$", color="#555555")
-ax.legend(loc="lower right")
-plt.show()
+figures.differences(hs, errors(forward, hs), errors(central, hs))
 
 # %% [markdown]
-# Each error has the shape of a U. Down the right arm it is truncation, as Taylor said. The left arm is *round-off*.
+# Each error has the shape of a U. Down the right arm it is truncation, as Taylor said: the grey lines have the slopes of
+# $h$ and $h^2$. The left arm is *round-off*.
 #
 # A float has about 16 digits: a stored number is off by up to $\varepsilon_{mach} = 2.2 \cdot 10^{-16}$ of its size. When
 # $h$ is small, $F(x+h)$ and $F(x)$ have most of their digits in common. The subtraction removes those, the digits that
@@ -135,7 +118,7 @@ plt.show()
 #
 # The derivative stands alone in the imaginary part. Nothing has to be taken from it:
 #
-# $$F'(x) = \frac{\operatorname{Im} F(x + ih)}{h} + O(h^2).$$
+# $$F'(x) = \frac{\mathrm{Im}\, F(x + ih)}{h} + O(h^2).$$
 #
 # This is the *complex step* (Lyness and Moler 1967; Squire and Trapp 1998). NumPy's functions take complex numbers, so it
 # is one line of code.
@@ -150,13 +133,9 @@ def complex_step(fun, x, h):
 # **Predict.** Draw the error of the complex step into the picture above, from $h = 10^{-1}$ down to $h = 10^{-16}$.
 
 # %%
-fig, ax = plt.subplots(figsize=(6.5, 3.8))
-u_curve(ax)
-ax.loglog(hs, errors(complex_step, hs), "^", ms=4, color=INK, label="complex step")
-ax.axhline(eps * abs(F_prime(x)), color=GREY, lw=1, zorder=0)
-ax.text(1e-4, 2e-16, r"$\varepsilon_{mach} |F'|$", color="#555555")
-ax.legend(loc="upper right", ncols=3)
-plt.show()
+eps = np.finfo(float).eps
+all_errors = [errors(derivative, hs) for derivative in (forward, central, complex_step)]
+figures.complex_step(hs, *all_errors, round_off=eps * abs(F_prime(x)))
 
 # %% [markdown]
 # There is a right arm, and no left arm. (An error of exactly zero is drawn at $10^{-17}$.) We may take $h = 10^{-20}$ and
@@ -224,13 +203,11 @@ def slope(g):
 
 
 h_taylor = 0.5 ** np.arange(2, 16)
-fig, ax = plt.subplots(figsize=(6.5, 3.6))
-for g, colour, marker, label in (loss_gradient(w), BLUE, "o", "right"), (wrong_gradient(w), ORANGE, "s", "wrong"):
-    ax.loglog(h_taylor, [remainder(g, h) for h in h_taylor], marker + "-", ms=4, lw=1, color=colour, label=label)
+remainders = {}
+for label, g in ("right", loss_gradient(w)), ("wrong", wrong_gradient(w)):
+    remainders[f"{label}: slope {slope(g):.2f}"] = [remainder(g, h) for h in h_taylor]
     print(f"{label}: slope {slope(g):.2f}")
-ax.set(xlabel="step $h$ along $v$", ylabel="$r(h)$, what $g$ does not explain")
-ax.legend()
-plt.show()
+figures.taylor(h_taylor, remainders)
 
 # %% [markdown]
 # One direction is enough. A random $v$ is perpendicular to a given error $\nabla F - g$ with probability zero.
@@ -440,7 +417,7 @@ checks.check_vjp(unit, rng.normal(size=4))
 # </details>
 
 # %% [markdown] tags=["exercise"]
-# **3 (explore).** Neural networks are full of $\operatorname{relu}(x) = \max(x, 0)$, which has a kink at 0. What do the
+# **3 (explore).** Neural networks are full of $\mathrm{relu}(x) = \max(x, 0)$, which has a kink at 0. What do the
 # central difference, the complex step and the Taylor slope say of it at $x = 1$, at $x = 10^{-3}$ and at $x = 0$? And what
 # do they say of `abs`? Rewrite `abs` so that the complex step works.
 
@@ -479,7 +456,7 @@ for point in 1.0, 1e-3, 0.0:
 # | test | formula | when it is right | in odelearn |
 # |---|---|---|---|
 # | differences | $(F(x+h) - F(x-h)) / 2h$ | 10 digits at the best $h$ | `differences.finite_difference` |
-# | complex step | $\operatorname{Im} F(x + ih) / h$ | 16 digits, if $F$ is analytic | `differences.complex_step` |
+# | complex step | $\mathrm{Im}\, F(x + ih) / h$ | 16 digits, if $F$ is analytic | `differences.complex_step` |
 # | Taylor slope | $\lvert F(x + hv) - F(x) - h\, g \cdot v \rvert$ | slope 2 (1 if wrong) | `verify.taylor_slope` |
 # | dot-product test | $\langle \text{pullback}(a), v \rangle = \langle a, Jv \rangle$ | equal to round-off | `verify.dot_product_test` |
 # | all together | every component, with a diagnosis | report is true | `verify.check_gradient`, `checks.check_vjp` |

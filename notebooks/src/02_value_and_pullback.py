@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | **You will be able to** | write the derivative of a neural network by hand and be sure of it; build, in sixty lines, a program that does it for any NumPy code, and say why it can differentiate its own derivatives |
+# | **You will be able to** | write the derivative of a neural network by hand and be sure of it; build, in sixty lines, a program that does it for ordinary NumPy code, and say why it can differentiate its own derivatives |
 # | **You need** | notebook 01, matrix products, Python classes |
 # | **Time** | 75 minutes |
 # | **Equations** | (36), the chain rule from one layer to the next; and what stands behind every $a\, \partial f / \partial z$ in (35) and (50) |
@@ -12,16 +12,15 @@
 # **its value, and the way back**. Layers do it, whole networks do it, and later a differential equation will do it too.
 
 # %%
+# %matplotlib inline
 import itertools
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, STYLE
+from odelearn.plotting_course import pullbacks as figures
 
-plt.rcParams.update(STYLE)
 rng = np.random.default_rng(1)
 
 # %% [markdown]
@@ -209,24 +208,8 @@ z, t, theta = rng.normal(size=(5, D)), 0.3, rng.normal(size=P)
 checks.check_vjp(network, z, t, theta)
 
 # %%
-fig, ax = plt.subplots(figsize=(9, 2.2))
-boxes = ["$[z, t]$", "$pre$", "$hidden$", "$dz$"]
-steps = ["$W_0, b_0$", "$\\tanh$", "$W_1, b_1$"]
-for i, name in enumerate(boxes):
-    ax.text(3 * i, 1, name, ha="center", va="center", fontsize=12, color=INK)
-    ax.text(3 * i, 0, f"$a_{{{name.strip('$')}}}$", ha="center", va="center", fontsize=12, color=ORANGE)
-arrow = {"arrowstyle": "-|>", "lw": 1.4, "shrinkA": 0, "shrinkB": 0}
-for i, name in enumerate(steps):
-    ax.annotate("", (3 * i + 2.3, 1), (3 * i + 0.7, 1), arrowprops=arrow | {"color": BLUE})
-    ax.annotate("", (3 * i + 0.7, 0), (3 * i + 2.3, 0), arrowprops=arrow | {"color": ORANGE, "ls": "--"})
-    ax.annotate("", (3 * i + 1.5, 0.12), (3 * i + 1.5, 0.88), arrowprops=arrow | {"color": GREY, "ls": ":"})
-    ax.text(3 * i + 1.5, 1.22, name, ha="center", color=BLUE)
-    back = "pullback" if "W" not in name else f"pullback, and $a_{{W_{name[3]}}}, a_{{b_{name[3]}}}$"
-    ax.text(3 * i + 1.5, -0.42, back, ha="center", color=ORANGE)
-ax.text(1.75, 0.5, "remembered", color="#555555", va="center", fontsize=9)
-ax.set(xlim=(-0.8, 9.8), ylim=(-0.6, 1.5))
-ax.axis("off")
-plt.show()
+layers = [("W_0, b_0", ["W_0", "b_0"]), (r"\tanh", []), ("W_1, b_1", ["W_1", "b_1"])]  # and their parameters
+figures.way_back(["[z, t]", "pre", "hidden", "dz"], layers)
 
 # %% [markdown] tags=["predict"]
 # **Predict.** The network has $P = 50$ parameters. Central differences would call it 100 times for one gradient. How much
@@ -386,6 +369,21 @@ for node, fun, links in pullback.tape.nodes:
 print("a_u, a_v =", *pullback(1.0))
 
 # %% [markdown]
+# The same as a picture. The number in a circle is the value of that node. Above, arrows lead from the arguments of an
+# operation to its value. Below, the walk back, one share after the other. (This cell does what `pullback` did, and
+# keeps what is sent.)
+
+# %%
+nodes, cotangents, shares = pullback.tape.nodes, {3: 1.0}, []
+for node, _, links in reversed(nodes):
+    for i, rule in links:
+        share = rule(cotangents[node.index])
+        shares.append((node.index, i, share))
+        cotangents[i] = cotangents.get(i, 0.0) + share
+names = ["u", "v", "u + v", "(u + v) u"]
+figures.tape([(name, node.value) for name, (node, _, _) in zip(names, nodes, strict=True)], shares)
+
+# %% [markdown]
 # We start with $a_3 = 1$ at the product. It sends $u = 3$ to node 2, the sum, and $u + v = 7$ to node 0. Then the sum hands
 # its 3 on to $u$ and to $v$. So $a_u = 7 + 3 = 10$ and $a_v = 3$: the derivative of $u^2 + uv$, as it should be.
 
@@ -491,8 +489,8 @@ for name, slip in slips.items():
 # %% [markdown] tags=["agree"]
 # ## 6. Ours and the library's
 #
-# `odelearn.layers` has the layers by hand, `odelearn.tape` the tape. The latter knows a hundred functions instead of
-# twelve, refuses what would go wrong (an in-place write, say) and is careful with dtypes. But it is the same walk
+# `odelearn.layers` has the layers by hand, `odelearn.tape` the tape. The latter knows more than a hundred functions instead
+# of twelve, refuses what would go wrong (an in-place write, say) and is careful with dtypes. But it is the same walk
 # along the same list, so everything must agree:
 
 # %% tags=["agree"]

@@ -13,15 +13,12 @@
 # the way.
 
 # %%
-import matplotlib.pyplot as plt
+# %matplotlib inline
 import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-
-plt.rcParams.update(STYLE)
-rng = np.random.default_rng(1)
+from odelearn.plotting_course import solvers as figures
 
 # %% [markdown]
 # ## 1. An equation for a slope
@@ -75,21 +72,9 @@ def solve(step, f, z0, t0, t1, n, theta):
     return np.array(ts), np.array(zs)
 
 
-fig, ax = plt.subplots(figsize=(6.5, 4))
-T, Z = np.meshgrid(np.linspace(0, t1, 26), np.linspace(0, 3.2, 17))
-slope = f(Z, T, theta)
-line = dict(
-    angles="xy", pivot="mid", headwidth=1, headlength=0, headaxislength=0, color="#BBBBBB", width=2.5e-3, scale=38
-)
-ax.quiver(T, Z, 1 / np.hypot(1, slope), slope / np.hypot(1, slope), **line)
 fine = np.linspace(t0, t1, 200)
-ax.plot(fine, exact(fine), color=INK, lw=1.5, label="exact")
-for n, colour, marker in (5, ORANGE, "s"), (10, SKY, "^"), (40, BLUE, "."):
-    ts, zs = solve(euler_step, f, z0, t0, t1, n, theta)
-    ax.plot(ts, zs, marker + "-", color=colour, ms=5, lw=1, label=f"{n} steps")
-ax.set(xlabel="$t$", ylabel="$z$", ylim=(0, 3.3), title="Euler's polygons on the direction field of $f = z \\cos t$")
-ax.legend(loc="upper right")
-plt.show()
+paths = {f"{n} steps": solve(euler_step, f, z0, t0, t1, n, theta) for n in (5, 10, 40)}
+figures.polygons(lambda z, t: f(z, t, theta), (fine, exact(fine)), paths)
 
 # %% [markdown] tags=["predict"]
 # **Predict.** With 10 steps Euler's polygon ends about 0.2 away from the truth. How many steps will it take until 6
@@ -136,24 +121,14 @@ def watched(f, points):
     return g
 
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
-starts, fine = np.linspace(-4.5, 4.5, 11), np.linspace(0, 5, 200)
-for ax, name, levels in (axes[0], "residual net", np.arange(5)), (axes[1], "ODE net", np.linspace(0, 4.8, 17)):
-    Z, T = np.meshgrid(np.linspace(-5, 5, 26), levels)
-    dz = layer(Z, T, None)
-    ax.quiver(Z, T, dz, np.ones_like(dz), angles="xy", color="#B8B8B8", scale=40, width=2.6e-3, headwidth=4)
-    for start in starts:
-        points = []
-        if name == "ODE net":
-            curve = odelearn.odesolve([start], watched(layer, points), [0, 5], None, odelearn.bosh3(1e-2, 1e-2))
-            ax.plot(curve(fine)[:, 0], fine, color=BLUE, lw=1.1)
-        else:
-            depth, zs = solve(euler_step, watched(layer, points), np.array([start]), 0.0, 5.0, 5, None)
-            ax.plot(zs[:, 0], depth, color=ORANGE, lw=1.1)
-        ax.plot(*np.transpose(points), "o", mfc="white", mec=INK, mew=0.7, ms=3.2)
-    ax.set(xlabel="state $z$: input below, output above", title=name, xlim=(-5.4, 5.4))
-axes[0].set(ylabel="depth $t$")
-plt.show()
+residual, ode, fine = [], [], np.linspace(0, 5, 200)
+for start in np.linspace(-4.5, 4.5, 11):
+    at_layers, anywhere = [], []
+    depth, zs = solve(euler_step, watched(layer, at_layers), np.array([start]), 0.0, 5.0, 5, None)
+    curve = odelearn.odesolve([start], watched(layer, anywhere), [0, 5], None, odelearn.bosh3(1e-2, 1e-2))
+    residual.append((depth, zs[:, 0], at_layers))
+    ode.append((fine, curve(fine)[:, 0], anywhere))
+figures.depth(lambda z, t: layer(z, t, None), residual, ode)
 
 # %% [markdown]
 # Left: one evaluation a layer, at depths that are fixed by the architecture. Right: a vector field at every depth, and
@@ -214,14 +189,11 @@ def fitted_slope(hs, errors):
 
 ns = np.array([20, 40, 80, 160, 320, 640])
 hs = (t1 - t0) / ns
-fig, ax = plt.subplots(figsize=(6.5, 3.8))
-methods = ("Euler", euler_step, ORANGE, "s"), ("midpoint", midpoint_step, SKY, "^"), ("RK4", rk4_step, BLUE, "o")
-for name, step, colour, marker in methods:
+curves = {}
+for name, step in ("Euler", euler_step), ("midpoint", midpoint_step), ("RK4", rk4_step):
     e = errors(step, ns)
-    ax.loglog(hs, e, marker + "-", color=colour, ms=5, lw=1.2)
-    ax.text(hs[-1] * 0.92, e[-1], f"{name}, slope {fitted_slope(hs[-3:], e[-3:]):.2f}", ha="right", va="center")
-ax.set(xlabel="step $h$", ylabel="error at $t_1$", xlim=(1.5e-3, 0.4))
-plt.show()
+    curves[f"{name}, slope {fitted_slope(hs[-3:], e[-3:]):.2f}"] = e
+figures.orders(hs, curves)
 
 # %% [markdown] tags=["checkpoint"]
 # **Checkpoint.** Another method with two stages is Heun's: go a whole Euler step to see the slope at the far end, then
@@ -415,8 +387,8 @@ for name, tableau in slips.items():
 # costs no further evaluation, and estimates the error of the step. It is compared with what the user tolerates, an
 # absolute part and a relative one:
 #
-# $$\text{err} = \operatorname{rms}\!\left( \frac{e}{\text{atol} + \text{rtol}\, \max(|z|, |z_{next}|)} \right), \qquad
-# \operatorname{rms}(x) = \sqrt{\tfrac1n \textstyle\sum_i x_i^2}.$$
+# $$\text{err} = \mathrm{rms}\!\left( \frac{e}{\text{atol} + \text{rtol}\, \max(|z|, |z_{next}|)} \right), \qquad
+# \mathrm{rms}(x) = \sqrt{\tfrac1n \textstyle\sum_i x_i^2}.$$
 #
 # If $\text{err} \le 1$ the step is accepted, otherwise it is tried again, shorter. Either way the next length follows
 # from the order: with $\hat b$ of order $q$, $\text{err}$ grows like $h^{q+1}$, so the length with $\text{err} = 1$ is
@@ -448,7 +420,7 @@ def adaptive(f, z, t, t_end, theta, tableau, rtol, atol, h):
 # $$z_1' = z_2, \qquad z_2' = \mu (1 - z_1^2)\, z_2 - z_1, \qquad \mu = 3.$$
 #
 # Three pictures: the solution; Euler with as many evaluations as the adaptive solver made; and the adaptive solver. The
-# ticks below each curve are the times at which $f$ was evaluated.
+# ticks below the last two are the times at which $f$ was evaluated.
 
 
 # %%
@@ -463,21 +435,11 @@ truth = odelearn.odesolve(start, van_der_pol, [0.0, end], mu, odelearn.dop853(1e
 n = len(asked)
 euler_ts, euler_zs = solve(euler_step, van_der_pol, start, 0.0, end, n, mu)
 
-fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.2), sharey=True)
-fine = np.linspace(0, end, 600)
-for ax in axes:
-    ax.plot(fine, truth(fine)[:, 0], color=INK, lw=1.2)
-    ax.set(xlabel="$t$", ylim=(-3.2, 2.6))
-axes[1].plot(euler_ts, euler_zs[:, 0], color=ORANGE, lw=1.4)
-axes[2].plot(ts, zs[:, 0], "o", color=BLUE, ms=4)
-for ax, times, colour in (axes[1], euler_ts, ORANGE), (axes[2], [t for _, t in asked], BLUE):
-    ax.vlines(times, -3.05, -2.7, color=colour, lw=0.5, snap=False)
-axes[0].set(ylabel="$z_1$", title="exact")
-axes[1].set(title=f"Euler, {n} equal steps")
-axes[2].set(title=f"Dormand-Prince, {len(ts) - 1} steps")
-plt.show()
 gaps = [abs(states[-1] - truth.zs[-1])[0] for states in (euler_zs, zs)]
 print(f"{n} evaluations each; error of z_1 at the end: Euler {gaps[0]:.1e}, adaptive {gaps[1]:.1e}")
+fine = np.linspace(0, end, 600)
+equal, chosen = (euler_ts, euler_zs[:, 0], euler_ts[:-1]), (ts, zs[:, 0], [t for _, t in asked])
+figures.spending((fine, truth(fine)[:, 0]), equal, chosen)
 
 # %% [markdown] tags=["predict"]
 # **Predict.** The ledger holds every attempt. Sketch the step length over time for the curve above. By what factor do
@@ -487,20 +449,10 @@ print(f"{n} evaluations each; error of z_1 at the end: Euler {gaps[0]:.1e}, adap
 # %%
 t, h, err, accepted = np.array(ledger).T
 accepted = accepted == 1
-fig, (above, below) = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True)
-above.semilogy(t[accepted], h[accepted], "o-", color=BLUE, ms=4, lw=0.8, label="accepted")
-above.semilogy(t[~accepted], h[~accepted], "x", color=ORANGE, ms=6, mew=1.5, label="rejected")
-above.set(ylabel="step $h$")
-above.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.17))
-below.semilogy(t[accepted], err[accepted], "o", color=BLUE, ms=4)
-below.semilogy(t[~accepted], err[~accepted], "x", color=ORANGE, ms=6, mew=1.5)
-below.axhline(1, color=GREY, lw=1)
-below.text(end, 1.15, "tolerance", ha="right", va="bottom", color="#555555", fontsize=9)
-below.set(xlabel="$t$", ylabel="err")
-plt.show()
 print(f"{accepted.sum()} accepted, {(~accepted).sum()} rejected")
 between = h[accepted][1:-1]
 print(f"longest step / shortest step, without the first and the last: {between.max() / between.min():.1f}")
+figures.attempts(ledger)
 
 # %% [markdown]
 # Rejections stand where slow turns into fast: the controller believes that the next step will be like the last one, and
@@ -558,26 +510,14 @@ def R(tableau, x):
 
 
 x = np.linspace(-5.2, 1.6, 300)[None, :] + 1j * np.linspace(-4, 4, 300)[:, None]
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), width_ratios=(1, 1.4))
-regions = (
-    (odelearn.EULER, ORANGE, "-", (-1, 0)),
-    (odelearn.RK4, SKY, "--", (-1.1, 1.55)),
-    (DOPRI5, BLUE, "-", (-3.9, 2.2)),
-)
-for tableau, colour, dash, place in regions:
-    left.contour(x.real, x.imag, abs(R(tableau, x)), [1], colors=[colour], linestyles=[dash], linewidths=1.8)
-    left.text(*place, tableau.name, color=colour, ha="center", va="center", fontweight="bold")
-left.axhline(0, color=GREY, lw=0.6, zorder=0)
-left.axvline(0, color=GREY, lw=0.6, zorder=0)
-left.set(xlabel=r"Re $h\lambda$", ylabel=r"Im $h\lambda$", title="stable inside", aspect="equal")
-for n, colour, marker in (24, ORANGE, "s"), (26, SKY, "^"), (100, BLUE, "."):
-    ts, ys = solve(euler_step, decay, np.array([1.0]), 0.0, 1.0, n, np.array([-50.0]))
-    right.plot(ts, ys[:, 0], marker + "-", ms=4, lw=0.9, color=colour, label=f"$n = {n}$")
-right.set(xlabel="$t$", ylabel="$y$", title=r"Euler on $y' = -50 y$")
-right.legend(loc="lower left", ncols=3)
-plt.show()
+factors = {tableau.name: abs(R(tableau, x)) for tableau in (odelearn.EULER, odelearn.RK4, DOPRI5)}
+runs = {n: solve(euler_step, decay, np.array([1.0]), 0.0, 1.0, n, np.array([-50.0])) for n in (24, 26, 100)}
+figures.stability(x, factors, runs)
 
 # %% [markdown]
+# Euler's $h\lambda = -50/24$ lies just outside its circle, and $-50/26$ just inside. (The two small islands belong to
+# DOPRI5 as well, and are of no use: the exact solution grows there, and the method makes it shrink.)
+#
 # An adaptive solver notices when it becomes unstable, since the error estimate jumps up. So it will not give nonsense.
 # It will take short steps instead, however smooth the solution is. With $y' = \lambda (y - \cos t)$ the solution is
 # close to $\cos t$ for any large $-\lambda$, but look at the price:
@@ -602,7 +542,7 @@ for lam in -1.0, -10.0, -100.0, -1000.0:
 #
 # `odelearn.rk`, `control` and `solve` are these cells with bookkeeping: any shape and dtype, both directions of time,
 # observation times, dense output, errors that explain themselves. (And it hands the last slope of a step on to the
-# next: 272 evaluations instead of our 322.) The numbers are the same: every step to round-off, the whole ledger
+# next: 277 evaluations instead of our 322.) The numbers are the same: every step to round-off, the whole ledger
 # included.
 
 # %% tags=["agree"]
@@ -621,6 +561,7 @@ for name, tableau in odelearn.TABLEAUS.items():
 
 library = odelearn.odesolve(start, van_der_pol, [0.0, end], mu, odelearn.dopri5(1e-3, 1e-3, first=0.01))
 assert np.allclose([attempt[:2] for attempt in library.ledger], [attempt[:2] for attempt in ledger], rtol=1e-9)
+assert (len(asked), library.stats.evals) == (322, 277)
 assert [attempt.accepted for attempt in library.ledger] == [bool(attempt[3]) for attempt in ledger]
 assert np.allclose([step.z_next for step in library.steps], zs[1:], rtol=1e-9)
 print("all agree")

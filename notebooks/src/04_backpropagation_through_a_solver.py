@@ -13,14 +13,13 @@
 # way, which needs the chain rule and nothing else. At the end of it the second way comes into sight.
 
 # %%
-import matplotlib.pyplot as plt
+# %matplotlib inline
 import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
+from odelearn.plotting_course import backpropagation as figures
 
-plt.rcParams.update(STYLE)
 rng = np.random.default_rng(1)
 
 # %% [markdown]
@@ -163,20 +162,8 @@ print("dL/dtheta exact to round-off:", np.allclose(a_theta, odelearn.complex_ste
 # most.
 
 # %%
-fig, ax = plt.subplots(figsize=(6.5, 4.4))
 exact_path = odelearn.odesolve(z0, f, (t0, tN), theta, odelearn.dop853(1e-10, 1e-12))
-ax.plot(*exact_path(np.linspace(t0, tN, 200)).T, color=GREY, lw=1.2, label="exact $z(t)$")
-ax.plot(*zs.T, "o-", color=ORANGE, ms=4, lw=1, label="Euler's $z_n$, 24 layers")
-ax.quiver(*zs.T, *a.T, color=BLUE, angles="xy", scale_units="xy", scale=10, width=0.004, zorder=3)
-ax.plot([], [], color=BLUE, label="$a_n = dL/dz_n$ (scaled by 1/10)")
-ax.plot(0, 0, "+", color=INK, ms=12)
-ax.annotate("rest", (0, 0), (7, 5), textcoords="offset points")
-for n, name, shift in (0, "$z_0$", (-17, 3)), (24, "$z_N$", (0, 8)):
-    ax.annotate(name, zs[n], shift, textcoords="offset points")
-ax.set(xlabel="angle $x$", ylabel="velocity $v$")
-ax.margins(0.14, 0.12)
-ax.legend(loc="upper left")
-plt.show()
+figures.arrows(exact_path(np.linspace(t0, tN, 200)), zs, a)
 
 # %% [markdown]
 # At the end $a_N$ points straight away from rest, as the gradient of $\tfrac12 |z|^2$ must. Going back along the chain
@@ -283,21 +270,11 @@ def exact_a(ts):
 
 
 # %%
-fine = np.linspace(t0, tN, 200)
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharex=True)
-styles = [(10, SKY, "^", ":"), (40, ORANGE, "s", "--"), (160, BLUE, "", "-.")]
-for i, ax in enumerate(axes):
-    ax.plot(fine, exact_a(fine)[:, i], color=INK, lw=1.2, label="solution of (35)")
-    for N, colour, marker, dash in styles:
-        path = euler(z0, theta, N)
-        a_n, _ = euler_adjoint(path, theta, path[-1])
-        ax.plot(
-            np.linspace(t0, tN, N + 1), a_n[:, i], marker + dash, color=colour, ms=4, lw=1.3, label=f"$a_n$, {N} steps"
-        )
-    ax.axhline(0, color=GREY, lw=0.6, zorder=0)
-    ax.set(xlabel="time $t$", ylabel=["$dL/dx$", "$dL/dv$"][i])
-axes[1].legend()
-plt.show()
+fine, discrete = np.linspace(t0, tN, 200), {}
+for N in 10, 40, 160:
+    path = euler(z0, theta, N)
+    discrete[N], _ = euler_adjoint(path, theta, path[-1])
+figures.limit(fine, exact_a(fine), discrete)
 
 # %% [markdown]
 # Read the curves from right to left, for that is how they were computed.
@@ -375,23 +352,13 @@ for tableau in odelearn.EULER, odelearn.RK4:
 
 # %%
 Ns = np.array([8, 16, 32, 64, 128, 256])
-methods = [(odelearn.EULER, ORANGE, "o", 1), (odelearn.MIDPOINT, SKY, "^", 2), (odelearn.RK4, BLUE, "s", 4)]
 gaps = {}
-for tableau, *_ in methods:
-    gaps[tableau.name] = [
-        np.abs(discrete_adjoint(tableau, N)[1] - exact_a(np.linspace(t0, tN, N + 1))).max() for N in Ns
-    ]
-
-fig, ax = plt.subplots(figsize=(6.5, 3.8))
-hs = (tN - t0) / Ns
-for tableau, colour, marker, order in methods:
-    gap = gaps[tableau.name]
-    ax.loglog(hs, gap[-1] * (hs / hs[-1]) ** order, color=GREY, lw=1, zorder=0)
-    ax.loglog(hs, gap, marker, color=colour, ms=6, label=f"{tableau.name}, slope {order}")
+for tableau in odelearn.EULER, odelearn.MIDPOINT, odelearn.RK4:
+    found = {N: discrete_adjoint(tableau, N)[1] for N in Ns}
+    gap = [np.abs(found[N] - exact_a(np.linspace(t0, tN, N + 1))).max() for N in Ns]
+    gaps[tableau.name, tableau.order] = gap
     print(f"{tableau.name:9} observed order {odelearn.observed_order(gap[-3:]):.1f}")
-ax.set(xlabel="step $h$", ylabel="largest gap $|a_n - a(t_n)|$")
-ax.legend(loc="lower right")
-plt.show()
+figures.orders((tN - t0) / Ns, gaps)
 
 # %% [markdown]
 # Nobody asked the backward loop to be accurate. It only undid a forward step. Yet the *discrete adjoint* of a method of
@@ -426,20 +393,8 @@ def shares(N):
 z_fine = odelearn.odesolve(z0, f, fine, theta, accurate).zs
 integrand = np.stack([a @ df_dtheta(z, t, theta) for a, z, t in zip(exact_a(fine), z_fine, fine, strict=True)])
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
-for ax, N in zip(axes, (12, 60), strict=True):
-    h = (tN - t0) / N
-    left = t0 + h * np.arange(N)
-    ax.bar(
-        left, shares(N)[:, 0], width=h, align="edge", color=SKY, edgecolor="white", lw=0.4, label=f"{N} steps of Euler"
-    )
-    ax.plot(fine, integrand[:, 0], color=INK, lw=1.4, label=r"$a\, df/d\theta_0$")
-    ax.axhline(0, color=GREY, lw=0.6)
-    ax.set(xlabel="time $t$", title=f"area of the bars: {h * shares(N)[:, 0].sum():.3f}")
-    ax.legend(loc="lower center")
-axes[0].set_ylabel(r"share of $dL/d\theta_0$ per unit of time")
-plt.show()
 print(f"the integral: {np.trapezoid(integrand[:, 0], fine):.3f}")
+figures.riemann(fine, integrand[:, 0], [shares(12)[:, 0], shares(60)[:, 0]])
 
 # %% [markdown]
 # The picture also tells *when* gravity matters to this loss: pulling harder around $t = 1.6$ would raise it, and
@@ -492,25 +447,15 @@ for N in 20, 40, 80, 160:
 #   above; notebook 07 shows how much, and when.
 
 # %%
-steps = 4 ** np.arange(2, 6)
-fig, ax = plt.subplots(figsize=(6.5, 3.8))
-kinds = [
-    (odelearn.Discrete(), BLUE, "s", 1),
-    (odelearn.Checkpointed(), SKY, "^", 1 / 2),
-    (odelearn.Backsolve(), ORANGE, "o", 0),
-]
-for method, colour, marker, growth in kinds:
-    held = []
+steps, held = 4 ** np.arange(2, 6), {}
+for method, slope in (odelearn.Discrete(), 1), (odelearn.Checkpointed(), 1 / 2), (odelearn.Backsolve(), 0):
+    name, found = type(method).__name__, []
     for N in steps:
         zs_lib, pullback = method.vjp(z0, pendulum, (t0, tN), theta, odelearn.rk4(n=int(N)))
-        held.append(pullback(zs_lib).stats.bytes)
-    name = type(method).__name__
-    ax.loglog(steps, held[-1] * (steps / steps[-1]) ** growth, color=GREY, lw=1, zorder=0)
-    ax.loglog(steps, held, marker, color=colour, ms=6, label=f"{name}, slope {growth:g}")
-    print(f"{name:13} {held[0]:5} bytes for {steps[0]} steps, {held[-1]:7} for {steps[-1]}")
-ax.set(xlabel="number of RK4 steps $N$", ylabel="bytes held between the passes")
-ax.legend()
-plt.show()
+        found.append(pullback(zs_lib).stats.bytes)
+    held[name, slope] = found
+    print(f"{name:13} {found[0]:5} bytes for {steps[0]} steps, {found[-1]:7} for {steps[-1]}")
+figures.memory(steps, held)
 
 # %% [markdown] tags=["break-it"]
 # ## 8. Break it
@@ -571,8 +516,8 @@ one_stage = discrete_adjoint(odelearn.EULER, 24)
 for by_tableau, by_hand in zip(one_stage, (zs, a, a_theta), strict=True):
     assert np.allclose(by_tableau, by_hand, rtol=1e-12)
 assert np.allclose(exact_a(fine)[0], odelearn.adjoint.adjoint(z_N, pendulum, z0, t0, tN, theta), rtol=1e-9)
-for (tableau, *_, order), gap in zip(methods, gaps.values(), strict=True):
-    assert abs(odelearn.observed_order(gap[-3:]) - order) < 0.15, tableau
+for (name, order), gap in gaps.items():
+    assert abs(odelearn.observed_order(gap[-3:]) - order) < 0.15, name
 print("all agree")
 
 # %% [markdown] tags=["exercise"]

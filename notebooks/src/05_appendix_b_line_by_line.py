@@ -14,17 +14,16 @@
 # the line of `odelearn/adjoint.py` that says the same.
 
 # %%
+# %matplotlib inline
 import inspect
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import odelearn
 from odelearn import adjoint as B
 from odelearn import checks, slips
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
+from odelearn.plotting_course import appendix_b as figures
 
-plt.rcParams.update(STYLE)
 rng = np.random.default_rng(1)
 
 # %% [markdown]
@@ -132,21 +131,8 @@ beside(34, adjoint(t0), B.adjoint, z_N, f, z0, t0, tN, theta)
 # line.
 
 # %%
-grid = np.stack(np.meshgrid(np.linspace(-1.9, 2.3, 57), np.linspace(-2.5, 1.4, 53)), axis=-1)  # (53, 57, 2)
 path = odelearn.odesolve(z0, f, (t0, tN), theta, EXACT)
-fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)
-for ax, t in zip(axes, (t0, 1.5, tN), strict=True):
-    z, a = path(t), adjoint(t)
-    lines = loss_to_come(z, t) * np.array([0.01, 0.15, 0.45, 1, 1.8, 2.8, 4])
-    ax.contour(
-        grid[..., 0], grid[..., 1], loss_to_come(grid, t), levels=lines, colors=SKY, linewidths=[0.8] * 3 + [1.8, 0.8]
-    )
-    ax.plot(*path(np.linspace(t0, tN, 100)).T, color=GREY, lw=1)
-    ax.quiver(*z, *a, color=BLUE, angles="xy", scale_units="xy", scale=3.2, width=0.012, zorder=3)
-    ax.plot(*z, "o", color=INK, ms=5, zorder=4)
-    ax.set(xlabel="angle $x$", aspect="equal", title=f"$t = {t}$" + (" $= t_N$" if t == tN else ""))
-axes[0].set_ylabel("velocity $v$")
-plt.show()
+figures.loss_to_come(path, adjoint, loss_to_come, (t0, 1.5, tN))
 
 # %% [markdown]
 # On the right the lines are circles around rest, the loss itself. To the left they are the same circles, carried back
@@ -323,23 +309,10 @@ off_43 = [
     size((a_e - a_e @ jacobian(e)) / e + a_e @ df_dz(z, t, theta)) for e, a_e in ((e, adjoint(t + e)) for e in epsilons)
 ]
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-# fmt: off
-curves = [
-    (0, 2, left_out_41, BLUE,   "o", r"(41): $T_\varepsilon - (z + \varepsilon f)$"),
-    (0, 2, left_out_42, ORANGE, "s", r"(42): $\partial T_\varepsilon / \partial z - (I + \varepsilon\, \partial f / \partial z)$"),
-    (1, 1, off_39,      BLUE,   "o", r"(39) - (45): quotient - limit"),
-    (1, 1, off_43,      ORANGE, "s", r"(40) - (44): the remainder, divided by $\varepsilon$"),
-]
-# fmt: on
-for panel, order, errors, colour, marker, label in curves:
-    ax = axes[panel]
-    ax.loglog(epsilons, errors[-1] * (epsilons / epsilons[-1]) ** order, color=GREY, lw=1, zorder=0)
-    ax.loglog(epsilons, errors, marker, color=colour, ms=5, label=label)
-    ax.set(xlabel=r"$\varepsilon$", ylabel="size of the difference", title=f"grey: slope {order}")
-    ax.legend(fontsize=8.5)
-    print(f"{label.split(':')[0]:12} shrinks like eps^{odelearn.observed_order(errors[-5:]):.2f}")
-plt.show()
+remainders = {"(41)": left_out_41, "(42)": left_out_42, "(39) - (45)": off_39, "(40) - (44)": off_43}
+for name, errors in remainders.items():
+    print(f"{name:12} shrinks like eps^{odelearn.observed_order(errors[-5:]):.2f}")
+figures.limits(epsilons, (left_out_41, left_out_42), (off_39, off_43))
 
 # %% [markdown]
 # Slope 2 on the left, slope 1 on the right, as the $O$-symbols say. The rest is algebra. In (42) the $I$ cancels the
@@ -442,7 +415,7 @@ print("and half-way, it is a(t) too:", np.allclose(back(1.5)[2:], adjoint(1.5), 
 # %%
 ts = np.array([0.5, 1.4, 2.6, 3.3, 4.5])
 theta_true = np.array([3.6, 0.3, 1.4])
-ys = odelearn.odesolve(z0, f, ts, theta_true).zs + 0.3 * rng.normal(size=(5, 2))  # as if somebody had measured them
+ys = odelearn.odesolve(z0, f, ts, theta_true).zs + 0.6 * rng.normal(size=(5, 2))  # as if somebody had measured them
 zs = odelearn.odesolve(z0, f, ts, theta, EXACT).zs
 a_zs = zs - ys  # row i: the derivative of l_i with respect to z(t_i)
 
@@ -467,28 +440,10 @@ print("a(t0) is the derivative of the sum:", np.allclose(a0, odelearn.complex_st
 # $dL/dx(t)$, as you go from right to left. Does it go up or down at an observation that lies *above* the solution?
 
 # %%
-fig, (above, below) = plt.subplots(2, 1, figsize=(7.5, 5), sharex=True)
 fine = np.linspace(ts[0], ts[-1], 300)
-above.plot(fine, odelearn.odesolve(z0, f, (ts[0], ts[-1]), theta, EXACT)(fine)[:, 0], color=INK, lw=1.6)
-above.plot(ts, ys[:, 0], "o", mfc="white", mec=INK, ms=6, label="observations $y_i$")
-above.vlines(ts, zs[:, 0], ys[:, 0], color=ORANGE, lw=2, label=r"$\partial \ell_i / \partial x = x(t_i) - y_i$")
-above.set_ylabel("state: angle $x(t)$")
-above.legend(loc="upper right", bbox_to_anchor=(0.9, 1.05))
-below.axhline(0, color=GREY, lw=0.6)
-a_x = [0.0]  # before each jump, from t_N back to t_0
-for piece in pieces:
-    t_piece = np.linspace(*piece.ts, 100)
-    below.plot(t_piece, piece(t_piece)[:, 2], color=BLUE, lw=1.8)
-    tail, head = ((ti, piece(ti)[2]) for ti in t_piece[[45, 55]])
-    below.annotate("", head, tail, arrowprops=dict(arrowstyle="->", color=BLUE, lw=1.8))
-    a_x.append(piece.zs[-1, 2])
-for ti, start, jump in zip(ts, a_x[::-1], a_zs[:, 0], strict=True):
-    arrow = dict(arrowstyle="-|>", color=ORANGE, lw=2, shrinkA=0, shrinkB=0)
-    below.annotate("", (ti, start + jump), (ti, start), arrowprops=arrow)
-    for ax in above, below:
-        ax.axvline(ti, color=GREY, lw=0.6, ls=":", zorder=0)
-below.set(xlabel="time $t$", ylabel="adjoint: $dL/dx(t)$", xticks=ts, xticklabels=[f"$t_{i}$" for i in range(len(ts))])
-plt.show()
+x = odelearn.odesolve(z0, f, (ts[0], ts[-1]), theta, EXACT)(fine)[:, 0]
+a_x = [(t_piece := np.linspace(*piece.ts, 100), piece(t_piece)[:, 2]) for piece in pieces]
+figures.jumps((fine, x), (ts, zs[:, 0], ys[:, 0]), a_x)
 
 # %% [markdown]
 # Read the lower panel from right to left. The adjoint starts from 0 behind $t_N$, where nothing is to come. At each
@@ -612,12 +567,13 @@ through_the_solve = odelearn.complex_step(loss_of_theta, theta)
 print("the complex step through the solve agrees:", np.allclose(a_theta, through_the_solve, rtol=1e-9))
 
 # %% [markdown]
-# In `odelearn` the same stands in two places. `adjoint.augmented` is `aug_dynamics`, with a pullback where we have
-# matrices, and a batch where we have one vector. It solves for $z$ and $a$ only. $a_\theta$ is a sum that nothing
-# depends on, as the zero rows say. So `adjoint.run_back` lets it be added up beside the solve, with the weights
-# $h\, b_i$ that a Runge-Kutta step would give it as a state. For a network with a million parameters that keeps the
-# state small. Here are the lines of the module that carry the number (51); `k` is what the solver is given as the
-# slope:
+# In `odelearn`, `Backsolve` does this, with a pullback where we have matrices, and a batch where we have one vector. It
+# has two ways to it. `adjoint.packed` is the algorithm to the letter, one vector with everything in it. It serves
+# solvers that are a black box, such as SciPy's. `adjoint.summed` solves for $z$ and $a$ only: $a_\theta$ is a sum that
+# nothing depends on, as the zero rows say, so it is added up beside the solve, with the weights $h\, b_i$ that a
+# Runge-Kutta step would give it as a state. For a network with a million parameters that keeps the state small. Both
+# give the same numbers. Here are the lines of the module that carry the number (51), one of each way; `k` is the slope
+# that the solver is given:
 
 
 # %%
@@ -724,23 +680,14 @@ def with_a_t(s, t, theta):
     return np.concatenate([z_and_a(s[:4], t, theta), [-a @ df_dt(z, t, theta)]])
 
 
-fig, ax = plt.subplots(figsize=(7.5, 3.6))
-backwards = np.linspace(tN, t0, 100)
-for a_t_N, label, colour, dash in [
-    (0, "from $0$", ORANGE, "--"),
-    (dL_dtN, "from $dL/dt_N$", ORANGE, ":"),
-    (-dL_dtN, "from $-dL/dt_N$", BLUE, "-"),
-]:
+backwards, a_t = np.linspace(tN, t0, 100), []
+for label, a_t_N in ("from 0", 0), ("from dL/dt_N", dL_dtN), ("from -dL/dt_N", -dL_dtN):
     run = odelearn.odesolve(np.concatenate([z_N, z_N, [a_t_N]]), with_a_t, (tN, t0), theta, EXACT)
-    ax.plot(backwards, run(backwards)[:, 4], dash, color=colour, lw=1.8, label=label)
-    print(f"{label:17} ends at {run.zs[-1, 4]:8.5f}")
-H = [s[2:4] @ f(s[:2], ti, theta) for s, ti in zip(run(backwards[::9]), backwards[::9], strict=True)]
-ax.plot(backwards[::9], -np.array(H), "o", mfc="white", mec=INK, ms=5, label="$-a f$")
-ax.plot(t0, measured, "*", color=INK, ms=13, label="$dL/dt_0$, measured")
-ax.set(xlabel="time $t$", ylabel="$a_t(t)$")
-ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plt.show()
-print(f"dL/dt_0, measured:        {measured:8.5f}")
+    a_t.append(run(backwards)[:, 4])
+    print(f"{label:14} ends at {run.zs[-1, 4]:8.5f}")
+minus_af = [-s[2:4] @ f(s[:2], ti, theta) for s, ti in zip(run(backwards), backwards, strict=True)]
+print(f"dL/dt_0, measured:     {measured:8.5f}")
+figures.starts(backwards, a_t, minus_af, measured)
 
 # %% [markdown]
 # Algorithm 2 is right. Why?
@@ -815,10 +762,10 @@ print("\nthe same numbers:", agreed[52])
 #
 # | Algorithm 2 | the cell above | `odelearn/adjoint.py` |
 # |---|---|---|
-# | $\frac{\partial L}{\partial t_1} = \frac{\partial L}{\partial z(t_1)} f(z(t_1), t_1, \theta)$ | `a_ts[i] = ...` | `run_back`; the $f$ is that of the first stage of the backward step, so it costs nothing |
-# | $s_0 = [z(t_1), \frac{\partial L}{\partial z(t_1)}, 0, -\frac{\partial L}{\partial t_1}]$ | `a_t = a_t - a_ts[i]`, then `s0` | `Backsolve.vjp` begins with $z$ and $a$; `run_back` has the rest |
-# | $\text{aug-dynamics} = [f, -a \frac{\partial f}{\partial z}, -a \frac{\partial f}{\partial \theta}, -a \frac{\partial f}{\partial t}]$ | `aug_dynamics` | `augmented`, and the sums (51), (52) |
-# | $\text{ODESolve}(s_0, \text{aug-dynamics}, t_1, t_0, \theta)$ | `odesolve(..., (ts[i], ts[i - 1]), ...)` | `run_back` |
+# | $\frac{\partial L}{\partial t_1} = \frac{\partial L}{\partial z(t_1)} f(z(t_1), t_1, \theta)$ | `a_ts[i] = ...` | `packed`, `summed`; in `summed` the $f$ is that of the first stage of the backward step, so it costs nothing |
+# | $s_0 = [z(t_1), \frac{\partial L}{\partial z(t_1)}, 0, -\frac{\partial L}{\partial t_1}]$ | `a_t = a_t - a_ts[i]`, then `s0` | `Backsolve.vjp` begins with $z$ and $a$; in `packed` the vector `S` is $s_0$ |
+# | $\text{aug-dynamics} = [f, -a \frac{\partial f}{\partial z}, -a \frac{\partial f}{\partial \theta}, -a \frac{\partial f}{\partial t}]$ | `aug_dynamics` | `augmented` for $z$ and $a$; `packed` has the rest as states, `summed` as sums |
+# | $\text{ODESolve}(s_0, \text{aug-dynamics}, t_1, t_0, \theta)$ | `odesolve(..., (ts[i], ts[i - 1]), ...)` | one solve an interval in `packed`, step after step in `summed` |
 # | Figure 2: adjust $a$ at each observation | `+ a_zs[i - 1]` | `arrive`, inside `Backsolve.vjp` |
 
 # %% [markdown] tags=["checkpoint"]
@@ -1058,28 +1005,8 @@ ns = np.unique(np.round(10 ** np.arange(0.6, 2.4, 0.04))).astype(int)
 rk4_relu = np.array([error_of_rk4(relu_field, *T_relu(2.0, -0.7), n) for n in ns]).T
 rk4_smooth = np.array([error_of_rk4(smooth, *T_smooth(2.0, -0.7), n) for n in ns[::4]]).T
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
-left.loglog(e, on_42, "s-", color=ORANGE, ms=4, lw=1, label="(42), ReLU on the kink")
-left.loglog(e[before_42 > 0], before_42[before_42 > 0], "--", color=ORANGE, lw=1.6, label="(42), ReLU, 0.03 before it")
-left.loglog(e, on_41, "s", mfc="white", mec=ORANGE, ms=4, label="(41), ReLU on the kink")
-left.loglog(e, smooth_42, "o", color=BLUE, ms=4, label="(42), softplus")
-left.loglog(e, smooth_41, "o", mfc="white", mec=BLUE, ms=4, label="(41), softplus")
-left.set(xlabel=r"$\varepsilon$", ylabel="what is left out", title="one short step", ylim=(1e-7, 300))
-h = 2 / ns
-right.loglog(h, rk4_relu[1], "s", color=ORANGE, ms=4, label="gradient, ReLU")
-right.loglog(h, rk4_relu[0], "s", mfc="white", mec=ORANGE, ms=4, label="solution, ReLU")
-right.loglog(h[::4], rk4_smooth[1], "o", color=BLUE, ms=4, label="gradient, softplus")
-right.loglog(h[::4], rk4_smooth[0], "o", mfc="white", mec=BLUE, ms=4, label="solution, softplus")
-right.set(xlabel="step $h$ of RK4", ylabel="error at $t = 2$", title="a whole solve", ylim=(1e-15, 30))
-guides = [(left, e, 1, 2.5, r"$\varepsilon$"), (left, e, 2, 0.2, r"$\varepsilon^2$")]
-guides += [(right, h, 1, 3, "$h$"), (right, h, 2, 0.6, "$h^2$"), (right, h, 4, 0.01, "$h^4$")]
-for ax, x, power, factor, label in guides:
-    ax.loglog(x, factor * x**power, color=GREY, lw=1, zorder=0)
-    x_end = x.max()
-    ax.text(x_end * 1.1, factor * x_end**power, label, color="#555555", va="center")
-left.legend(fontsize=8, loc="upper left")
-right.legend(fontsize=8, loc="lower right")
-plt.show()
+short = on_42, before_42, on_41, smooth_42, smooth_41
+figures.kink(e, short, (2 / ns, *rk4_relu), (2 / ns[::4], *rk4_smooth))
 
 # %% [markdown]
 # For softplus both errors fall like $h^4$. For the ReLU the solution falls like $h^2$ only, and **its gradient like
@@ -1289,7 +1216,7 @@ checks.check_adjoint(no_a_t)
 # | equation | formula | section | in odelearn |
 # |---|---|---|---|
 # | (34) | $a(t) = dL/dz(t)$, the gradient of the loss to come | 1 | `adjoint.adjoint` |
-# | (35), (45) | $da/dt = -a\, \partial f / \partial z$ | 3 | `adjoint.da_dt`, `adjoint.augmented` |
+# | (35), (45) | $da/dt = -a\, \partial f / \partial z$ | 3 | `adjoint.da_dt` |
 # | (36) | the chain rule through a layer | 2 | `adjoint.through_layer` |
 # | (37) | $T_\varepsilon(z(t), t) = z(t + \varepsilon)$ | 2 | `adjoint.T` |
 # | (38) | $a(t) = a(t + \varepsilon)\, \partial T_\varepsilon / \partial z$, for any $\varepsilon$ | 2 | `adjoint.a_before` |
@@ -1300,8 +1227,8 @@ checks.check_adjoint(no_a_t)
 # | Figure 2 | $a$ jumps by $\partial L / \partial z(t_i)$ | 5 | `adjoint.Backsolve` |
 # | (47), (48) | $[z, \theta, t]$ moves by $[f, 0, 1]$ | 6 | `adjoint.f_aug` |
 # | (49), (50) | two zero rows; $-[a\, \partial f / \partial z, a\, \partial f / \partial \theta, a\, \partial f / \partial t]$ | 6 | `adjoint.df_aug`, `adjoint.da_aug_dt` |
-# | (51), Algorithm 1 | $dL/d\theta = -\int_{t_N}^{t_0} a\, \partial f / \partial \theta\, dt$ | 7 | `adjoint.augmented`, `adjoint.run_back` |
-# | (52), Algorithm 2 | $dL/dt_N = H(t_N)$, $dL/dt_0 = -H(t_0)$, $H = a f$, $a_t = -H$ | 8 | `adjoint.run_back` |
+# | (51), Algorithm 1 | $dL/d\theta = -\int_{t_N}^{t_0} a\, \partial f / \partial \theta\, dt$ | 7 | `adjoint.Backsolve`, `adjoint.packed` |
+# | (52), Algorithm 2 | $dL/dt_N = H(t_N)$, $dL/dt_0 = -H(t_0)$, $H = a f$, $a_t = -H$ | 8 | `adjoint.Backsolve`, `adjoint.packed` |
 #
 # - The adjoint is the gradient of the loss to come. Its equation is the chain rule for a layer that lasts no time.
 # - $\theta$ and $t$ are states that do not look at themselves; so their adjoints are sums, collected on the way back.

@@ -13,15 +13,14 @@
 # For each: how one arrives at it, what it does to the numbers, which check finds it, and the right form beside it.
 
 # %%
-import matplotlib.pyplot as plt
+# %matplotlib inline
 import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
+from odelearn.plotting_course import errata as figures
 from odelearn.slips import SLIPS, algorithm2
 
-plt.rcParams.update(STYLE)
 rng = np.random.default_rng(1)
 
 # %% [markdown]
@@ -143,25 +142,16 @@ verdict("Algorithm 2", *right)
 # from $t_2$ back to $t_0$? By how much will $dL/dt_0$ be off, in terms of the $dL/dt_i$?
 
 # %%
-versions = {"right: $a_t(t_N) = -dL/dt_N$": -1, "dropped: 0": 0, "wrong sign: $+dL/dt_N$": +1}
-lines = {-1: (BLUE, "-", 3), 0: (ORANGE, "--", 1.8), +1: (SKY, "-.", 1.8)}
-fig, ax = plt.subplots(figsize=(6.8, 4))
-for label, boundary in versions.items():
-    colour, dash, width = lines[boundary]
-    for i, traj in enumerate(adjoint(z0, f, ts, theta, a_zs, boundary)[-1]):
-        t = np.linspace(*traj.ts, 60)
-        ax.plot(t, traj(t)[:, -1], dash, color=colour, lw=width, label=label if i == 0 else None)
+versions, minus_H = [], []
+for boundary in -1, 0, +1:  # right, dropped, wrong sign
+    trajs = adjoint(z0, f, ts, theta, a_zs, boundary)[-1]
+    versions.append([(t := np.linspace(*traj.ts, 60), traj(t)[:, -1]) for traj in trajs])
 for traj in right[-1]:
     t = np.linspace(*traj.ts, 12)
-    H = [np.sum(s[2:4] * f(s[0:2], t_i, theta)) for s, t_i in zip(traj(t), t, strict=True)]
-    ax.plot(t, -np.array(H), "o", color=INK, ms=3, label="$-H = -a f$" if traj is right[-1][0] else None, zorder=4)
-ax.plot(ts[0], true_ts[0], "*", color=INK, ms=14, label="the true $dL/dt_0$", zorder=5)
-ax.axhline(0, color=GREY, lw=0.6, zorder=0)
-ax.set(xlabel="$t$  (solved from right to left)", ylabel="$a_t$", xticks=ts, xticklabels=["$t_0$", "$t_1$", "$t_2$"])
-ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plt.show()
+    minus_H.append((t, [-np.sum(s[2:4] * f(s[0:2], t_i, theta)) for s, t_i in zip(traj(t), t, strict=True)]))
 verdict("boundary term dropped", *adjoint(z0, f, ts, theta, a_zs, boundary=0))
 verdict("boundary term with the wrong sign", *adjoint(z0, f, ts, theta, a_zs, boundary=+1))
+figures.boundary_terms(versions, minus_H, ts, true_ts[0])
 
 # %% [markdown]
 # The curves are parallel, and only one of them is $-H$. In $dL/dt_0$ the sum of all later $dL/dt_i$ is missing once, or
@@ -313,23 +303,11 @@ def rk4_step(g, s, t, h):
     return s + h / 6 * (k1 + 2 * k2 + 2 * k3 + g(s + h * k3, t + h))
 
 
-ns = np.array([10, 20, 40, 80])
-fig, ax = plt.subplots(figsize=(6.5, 3.8))
-cases = (
-    ("RK4", rk4_step, 1, 3.0),
-    ("Euler", euler_step, 1, 1.0),
-    ("Euler", euler_step, 0, 0.35),
-    ("RK4", rk4_step, 0, 1.0),
-)
-for name, step, extra, nudge in cases:
-    style = ("s" if name == "Euler" else "o") + ("--" if extra else "-")
-    errors = [abs(fixed_step_a_theta(step, n, extra) - true_theta[0]) for n in ns]
-    p = odelearn.observed_order(errors[-2:])
-    ax.loglog(ns, errors, style, color=ORANGE if extra else BLUE, ms=5, lw=1.3)
-    ax.text(90, errors[-1] * nudge, f"{name}, $n{'+1' if extra else ''}$ steps: order {p:.1f}", va="center")
-ax.set(xlabel="$n$", ylabel=r"error of $dL/d\theta$", xlim=(9, 400), xticks=ns, xticklabels=ns)
-ax.minorticks_off()
-plt.show()
+ns, errors = np.array([10, 20, 40, 80]), {}
+for name, step in ("RK4", rk4_step), ("Euler", euler_step):
+    for extra in 0, 1:
+        errors[name, extra] = [abs(fixed_step_a_theta(step, n, extra) - true_theta[0]) for n in ns]
+figures.one_too_many(ns, errors)
 
 # %% [markdown]
 # RK4 gives the slip away: its order falls from 4 to 1. Euler hides it, since its own error is of the size of $h$ as
@@ -378,7 +356,7 @@ print(report.diagnosis)
 #
 # **(10) has lost a minus, and (33) a letter.** The density of a sample that moves along $dz/dt = f$ changes by (8)
 #
-# $$\frac{d \log p(z(t))}{dt} = -\operatorname{tr} \frac{\partial f}{\partial z}
+# $$\frac{d \log p(z(t))}{dt} = -\mathrm{tr}\, \frac{\partial f}{\partial z}
 # = -\sum_i \frac{\partial f_i}{\partial z_i},$$
 #
 # because where the flow spreads out, the density falls. (9) and (32) say so. (10), the same for a sum of fields, is
@@ -420,8 +398,8 @@ print(f"(33) as printed: -sum df_i/dt  {change_of_log_p(lambda z: 0.0, z_start):
 # %% [markdown]
 # **(39) to (45) look to one side only.** The proof takes the limit $\varepsilon \to 0^+$, from the right. And it
 # expands $T_\varepsilon$, which needs $f$ to be continuously differentiable in $z$; the Lipschitz condition that the
-# paper states for existence is not enough. With $\operatorname{relu}(z) = \max(z, 0)$ one can see the difference. Take
-# $dz/dt = 1 + \operatorname{relu}(z)$ from $z(0) = -1$: it reaches the kink at $t = 1$.
+# paper states for existence is not enough. With $\mathrm{relu}(z) = \max(z, 0)$ one can see the difference. Take
+# $dz/dt = 1 + \mathrm{relu}(z)$ from $z(0) = -1$: it reaches the kink at $t = 1$.
 
 # %%
 a_at = lambda t: np.exp(1.0) if t < 1 else np.exp(2.0 - t)  # a(t) = dL/dz(t) for L = z(2): the growth still to come
@@ -433,7 +411,7 @@ print(f"-a(1) df/dz is {-a_at(1):.4f} with relu' = 1, and 0 with relu' = 0")
 # %% [markdown]
 # At the kink $da/dt$ does not exist, although (39) finds a limit. It does no harm, because the solution passes the kink
 # in an instant: $a$ itself is continuous, and the integral (46) does not feel one point. It does harm when the solution
-# *stays* there. For $dz/dt = \operatorname{relu}(z)$ from $z(0) = 0$, the state at $t = 1$ grows by $e$ for each unit
+# *stays* there. For $dz/dt = \mathrm{relu}(z)$ from $z(0) = 0$, the state at $t = 1$ grows by $e$ for each unit
 # that $z(0)$ is raised, and by 1 for each that it is lowered. There is no gradient; each library has its own opinion.
 #
 # **(52) does not say what $a_t(t_N)$ is.** See section 2. Algorithm 2, a page later, is right.
@@ -481,23 +459,9 @@ for name, sign in ("minus KL", -1), ("plus KL", +1):
     passed = odelearn.check_gradient(lambda q, sign=sign: elbo(q, sign), g, posterior).passed
     print(f"{name:9} gradient check passed: {passed}   gradient at the posterior: {g.round(6) + 0.0}")
 
-fig, ax = plt.subplots(figsize=(6.5, 3.6))
 sigma = np.geomspace(0.002, 2, 200)
-for sign, colour, dash in (-1, BLUE, "-"), (+1, ORANGE, "--"):
-    ax.semilogx(sigma, [elbo((posterior[0], np.log(value)), sign) for value in sigma], dash, color=colour, lw=1.8)
-ax.text(0.02, -5.1, "minus KL", color=BLUE)
-ax.text(0.02, 4.0, "plus KL", color=ORANGE)
-ax.axhline(log_evidence, color=INK, lw=1)
-ax.text(0.002, log_evidence + 0.15, r"$\log p(x)$")
-ax.plot(np.exp(posterior[1]), log_evidence, "o", color=INK, ms=5)
-ax.annotate(
-    "the posterior",
-    (np.exp(posterior[1]), log_evidence),
-    (0.13, -4.2),
-    arrowprops={"arrowstyle": "-", "color": "#666666"},
-)
-ax.set(xlabel=r"$\sigma$ of $q$", ylabel="ELBO", ylim=(-8, 5))
-plt.show()
+minus_KL, plus_KL = ([elbo((posterior[0], np.log(value)), sign) for value in sigma] for sign in (-1, +1))
+figures.evidence_bound(sigma, minus_KL, plus_KL, log_evidence, np.exp(posterior[1]))
 
 # %% [markdown]
 # This is the one slip that a gradient check cannot find by itself. The gradient is right; it is the gradient of the
@@ -508,10 +472,17 @@ plt.show()
 # %% [markdown] tags=["break-it"]
 # ## 9. Break it: which test is blind to which slip?
 #
+# Three kinds of slip are still missing, and need only a sentence each.
+#
+# - *Dropped jump.* At an observation the loss looks at $z(t_i)$ directly, and $a$ must jump by $dL/dz(t_i)$. The line is
+#   forgotten at $t_0$, or at the observations in between, or altogether: then only the loss at $t_N$ reaches the adjoint.
+# - *Stale time.* $f$ is asked at the $t$ where the interval begins, all the way through the interval.
+# - *$a_\theta$ forgotten.* It starts from zero in each interval, so that only the interval next to $t_0$ counts.
+#
 # `odelearn.slips` has Algorithm 2 with a switch for each slip. Here they all run on a small network with a batch of
 # three, and four tests look at the result: one that compares only $dL/d\theta$; one where $f$ does not depend on $t$;
 # one where the loss looks at the last state only; and `checks.check_adjoint`, where everything is compared, $f$ depends
-# on $t$, and the loss looks at every state. **Before you run the cell:** which of the twelve would get past the first
+# on $t$, and the loss looks at every state. **Before you run the cell:** which of the slips would get past the first
 # three?
 
 # %% tags=["break-it"]
@@ -536,7 +507,8 @@ for name, (switches, _) in SLIPS.items():
     print(f"{name:37}{row[0]:>10}{row[1]:>11}{row[2]:>12}   {named}")
 
 # %% [markdown]
-# Each column with a dot is a test that somebody trusted. Take a problem where **nothing is zero**: an $f$ that depends
+# Each column with a dot is a test that somebody trusted. A loss that looks at the last state only, for example, cannot
+# see that a jump is dropped: $a$ has none to make. Take a problem where **nothing is zero**: an $f$ that depends
 # on $t$, a loss that sees every state, a batch, and all three gradients compared.
 
 # %% [markdown] tags=["agree"]
@@ -675,11 +647,12 @@ for name in "right", "stale time", "averaged over the batch":
 #
 # | slip | right form | found by | in odelearn |
 # |---|---|---|---|
-# | $a_t(t_N) = 0$ or $+dL/dt_N$ | $a_t(t_N) = -dL/dt_N$, since $a_t = -H$ | comparing $dL/dt_0$; $\sum_i dL/dt_i = 0$ without $t$ in $f$ | `adjoint.run_back` |
-# | stale $f$ at $t_0$ | $dL/dt_0 = -a(t_0) f(z(t_0), t_0, \theta)$ | the same | `adjoint.run_back` |
-# | $dL/dt_i = -a\, \partial f/\partial t$ | $dL/dt_i = dL/dz(t_i)\, f$, (52) | the same | `adjoint.run_back` |
+# | $a_t(t_N) = 0$ or $+dL/dt_N$ | $a_t(t_N) = -dL/dt_N$, since $a_t = -H$ | comparing $dL/dt_0$; $\sum_i dL/dt_i = 0$ without $t$ in $f$ | `adjoint.packed` |
+# | stale $f$ at $t_0$ | $dL/dt_0 = -a(t_0) f(z(t_0), t_0, \theta)$ | the same | `adjoint.packed` |
+# | $dL/dt_i = -a\, \partial f/\partial t$ | $dL/dt_i = dL/dz(t_i)\, f$, (52) | the same | `adjoint.packed` |
 # | flipped signs in (50) | $-a\, \partial f/\partial \cdot$ in either direction; $h$ has the sign | comparing all three | `adjoint.da_aug_dt` |
 # | one step too many | $n$ steps of $(t_{i+1} - t_i)/n$ | a clock, $dz/dt = 1$; the order of RK4 | `checks.check_solver` |
+# | dropped jumps | $a + dL/dz(t_i)$ at every observation | a loss that looks at every state | `adjoint.Backsolve` |
 # | $a_\theta$ divided by the batch | a sum over rows | factor $1/B$ in `check_gradient` | `gradients.ThetaSum` |
 # | (10), (33) | $d \log p/dt = -\sum_i \partial f_i/\partial z_i$, (8) | $\lvert\det\rvert$ of the flow, (6) | |
 # | plus KL | ELBO $= \mathbb{E} \log p(x \mid z) - \text{KL}$ | the gradient at a known posterior | |

@@ -14,18 +14,15 @@
 # evaluations of $f$, pullbacks, bytes and errors.
 
 # %%
+# %matplotlib inline
 import warnings
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.compare import compare_gradients
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, STYLE
-from odelearn.plotting_lab import method_line
+from odelearn.plotting_course import promises as figures
 
-plt.rcParams.update(STYLE)
 rng = np.random.default_rng(1)
 
 # %% [markdown]
@@ -204,21 +201,7 @@ Ns = 4 ** np.arange(1, 6)
 held = {
     name: [run(method, NET, odelearn.midpoint(n=int(N)))[0].stats.bytes for N in Ns] for name, method in METHODS.items()
 }
-
-fig, ax = plt.subplots(figsize=(7, 4))
-for name, points in held.items():
-    ax.loglog(Ns, points, **method_line(name))
-    ax.text(Ns[-1] * 1.2, points[-1], f"{name}, {points[-1]:,} bytes", va="center", fontsize=9)
-ax.set(
-    xlabel="steps $N$",
-    ylabel="bytes held between the passes",
-    xlim=(3, 4e4),
-    ylim=(15, None),
-    xticks=Ns,
-    xticklabels=Ns,
-)
-ax.minorticks_off()
-plt.show()
+figures.memory(Ns, held)
 
 # %% [markdown]
 # The promise holds: `Backsolve` keeps the states that were asked for, `zs`, and nothing else, whatever $N$ is. (With
@@ -345,15 +328,8 @@ lams = -np.arange(1.0, 41.0, 3)
 dL_dlam = (np.exp(lams) * (lams - 1) + 1) / lams**2
 swept = "Backsolve", "Interpolating", "Discrete", "Reversible"
 runs = {name: [run(METHODS[name], stiff_problem(lam), odelearn.dopri5())[0] for lam in lams] for name in swept}
-
-fig, ax = plt.subplots(figsize=(7, 4))
-ax.semilogy(-lams, [g.drift for g in runs["Backsolve"]], color=INK, lw=4, alpha=0.25, label="drift of Backsolve")
-ax.semilogy(-lams, 1e-9 * np.exp(-lams), color=GREY, lw=1, ls=":", label=r"atol $e^{|\lambda|}$")
-for name, gs in runs.items():
-    ax.semilogy(-lams, np.abs([g.theta[0] for g in gs] / dL_dlam - 1), **method_line(name))
-ax.set(xlabel=r"$-\lambda$", ylabel=r"relative error of $dL/d\lambda$", ylim=(1e-10, 1e8))
-ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plt.show()
+errors = {name: np.abs([g.theta[0] for g in gs] / dL_dlam - 1) for name, gs in runs.items()}
+figures.way_back(lams, [g.drift for g in runs["Backsolve"]], errors, atol=1e-9)
 
 # %% [markdown]
 # `Discrete` does not care, and `Interpolating` loses a few digits only, to the interpolation within steps that
@@ -409,14 +385,8 @@ as_replayed = lambda x: final(recorded.replay(z0, A + x * e))
 of_the_flow = lambda x: final(odelearn.odesolve(z0, spiral, [0.0, 2.0], A + x * e, odelearn.dop853(1e-11, 1e-12)))
 
 xs = np.linspace(-0.05, 0.05, 161)
-fig, ax = plt.subplots(figsize=(7, 4))
-ax.plot(xs, [as_solved(x) for x in xs], ".", ms=3, color=ORANGE, label="adaptive solve")
-ax.plot(xs, [as_replayed(x) for x in xs], color=BLUE, lw=1.4, label="the mesh of $A_{12} = 2$, replayed")
-ax.plot(xs[::10], [of_the_flow(x) for x in xs[::10]], color=INK, lw=1, ls="--", label="exact flow")
-ax.plot(0, as_replayed(0.0), "o", color=BLUE, ms=6)
-ax.set(xlabel="$A_{12} - 2$", ylabel="$L = |z(2)|^2$")
-ax.legend()
-plt.show()
+solved, replayed = [as_solved(x) for x in xs], [as_replayed(x) for x in xs]
+figures.frozen_mesh(xs, solved, replayed, [of_the_flow(x) for x in xs[::10]])
 
 # %% [markdown]
 # The adaptive solve is a function with jumps, and between two jumps its slope is not that of the exact flow either,
@@ -494,14 +464,14 @@ for name, g in suspects.items():
 # %% [markdown]
 # ## 7. All in one table
 #
-# `odelearn.compare.compare_gradients` runs all six on one problem, against a reference from DOP853 at rtol $10^{-12}$.
+# `odelearn.compare_gradients` runs all six on one problem, against a reference from DOP853 at rtol $10^{-12}$.
 # (It also measures seconds, which we leave out here.)
 
 # %%
 big = odelearn.MLP([2, 50, 2], power=3)
 BIG = rng.normal(size=(8, 2)), big, np.linspace(0, 1, 5), big.init(rng), mean_square
 tables = {"the spiral, 4 parameters": SPIRAL, "a net, 252 parameters, batch of 8": BIG}
-comparisons = {name: compare_gradients(*problem, odelearn.dopri5()) for name, problem in tables.items()}
+comparisons = {name: odelearn.compare_gradients(*problem, odelearn.dopri5()) for name, problem in tables.items()}
 for name, comparison in comparisons.items():
     print(f"{name}\n{'method':14}{'error':>9}{'f forward':>11}{'f backward':>12}{'pullbacks':>11}{'bytes':>11}   drift")
     for row in comparison.rows:
@@ -520,18 +490,12 @@ for name, comparison in comparisons.items():
 # down.
 
 # %%
-fig, ax = plt.subplots(figsize=(7, 4))
+points = {name: [] for name in METHODS}
 for name, method in METHODS.items():
-    points = []
     for rtol in 10.0 ** -np.arange(3, 9):
         g, *work = run(method, SPIRAL, odelearn.dopri5(rtol, rtol / 1000))
-        points.append((sum(work), error(g, reference)))
-    ax.loglog(*np.transpose(points), **method_line(name))
-ax.set(xlabel="evaluations of $f$ and pullbacks, both passes", ylabel="error of the gradient")
-ax.set(xticks=[300, 1000, 3000], xticklabels=["300", "1000", "3000"])
-ax.minorticks_off()
-ax.legend(ncols=2, loc="lower left", fontsize=8.5)
-plt.show()
+        points[name].append((sum(work), error(g, reference)))
+figures.precision(points)
 
 # %% [markdown]
 # The lines lie within a factor of three or four, `Discrete` lowest. On a harmless problem the choice hardly matters. It
@@ -706,7 +670,7 @@ for T in 0.25, 0.5, 0.75, 1.0:
 # | promise | what we measured | in odelearn |
 # |---|---|---|
 # | memory $O(1)$ | true for `Backsolve`; $O(\sqrt N)$ is nearly as little, with exact gradients | `adjoint.Backsolve`, `checkpointed.Checkpointed`; `Gradients.stats.bytes` |
-# | half the evaluations backward | 0.6 to 2.4 times as many, by the norm and the size of the loss | `dynamics.counted`, `adjoint.augmented` |
+# | half the evaluations backward | 0.6 to 2.4 times as many, by the norm and the size of the loss | `dynamics.counted`, `control.rms` |
 # | reversible | up to $\text{tol} \cdot e^{\lvert\lambda\rvert T}$ | `Gradients.drift`, `drift.DriftWarning` |
 # | adaptive | yes; but the solve then is a function with jumps | `Trajectory.replay`, `discrete.Discrete` |
 # | all of it | one table | `compare.compare_gradients` |
