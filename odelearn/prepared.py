@@ -35,29 +35,24 @@ def matrices(f, theta):
     return Ws
 
 
-def rows_of(z):
-    """z (..., D) as rows (N, D)."""
-    return z if z.ndim == 2 else z.reshape(-1, z.shape[-1])
-
-
 def rows(f, z0):
     """ones (N, D + 1), and fill(x, Z, t), which makes such an array x = [Z^p, 1] or [Z^p, t, 1] and returns Z^(p-1)."""
-    D, p, time = f.sizes[0], f.power, f.time is not None
+    D, p, time, state = f.sizes[0], f.power, f.time is not None, np.s_[:, : f.sizes[0]]
     if z0.shape[-1:] != (D,):
         raise ValueError(f"z must have sizes[0] = {D} as its last axis, got shape {z0.shape}")
     if f.sizes[-1] != D:
         raise ValueError(f"{f} is no dynamics: dz/dt has the shape of z, so sizes[-1] must be sizes[0]")
 
     def fill(x, Z, t):
-        lower = Z = rows_of(Z)
         if time:
             x[:, D] = t
         if p == 1:
-            x[:, :D] = Z
+            x[state] = Z
             return None
+        lower = Z
         for _ in range(p - 2):
             lower = lower * Z
-        np.multiply(lower, Z, x[:, :D])
+        np.multiply(lower, Z, x[state])
         return lower
 
     return np.ones((z0.size // D, D + time + 1), z0.dtype), fill
@@ -74,9 +69,9 @@ def stage(f, z0, theta):
         fill(x, Z, t)
         for W in hidden:
             x = sigma(x.dot(W))  # (N, H + 1), the last column 1
-        x.dot(W_out, rows_of(k))  # (N, D)
+        x.dot(W_out, k)  # (N, D)
 
-    return measure
+    return measure if z0.ndim == 2 else by_rows(measure, f.sizes[0])
 
 
 def stage_vjp(f, z0, theta):
@@ -96,12 +91,11 @@ def stage_vjp(f, z0, theta):
         for W in hidden:
             x = sigma(x.dot(W))  # (N, H + 1)
             xs.append(x)
-        x.dot(W_out, rows_of(k))  # (N, D)
+        x.dot(W_out, k)  # (N, D)
         return partial(pullback, xs, lower)
 
     def pullback(xs, lower, a):
-        a_pre, a_t = rows_of(a), 0.0
-        a_pres = [a_pre]
+        a_pre, a_pres, a_t = a, [a], 0.0
         for i in range(len(hidden) - 1, -1, -1):
             y = xs[i + 1] if from_y else xs[i].dot(hidden[i])  # what tells sigma's slope: y, or for sin what it is of
             a_pre = sigma_pullback(a_pre.dot(backs[i]), y, y)
@@ -111,15 +105,29 @@ def stage_vjp(f, z0, theta):
             a_t, a_x = np.add.reduce(a_x[:, D]), a_x[:, :D]
         if p > 1:
             a_x = a_x * lower
-        uses = xs, a_pres[::-1]
-        return a_x.reshape(a.shape), a_t, uses if small else a_theta(f, *uses)
+        uses = xs, a_pres
+        return a_x, a_t, uses if small else a_theta(f, *uses)
 
-    return measure
+    return measure if z0.ndim == 2 else by_rows(measure, D)
+
+
+def by_rows(measure, D):
+    """The same for states (..., D), whose leading axes become one."""
+
+    def measure_rows(Z, t, k):
+        pullback = measure(Z.reshape(-1, D), t, k.reshape(-1, D))
+        return None if pullback is None else partial(pullback_rows, pullback)
+
+    def pullback_rows(pullback, a):
+        a_z, a_t, deferred = pullback(a.reshape(-1, D))
+        return a_z.reshape(a.shape), a_t, deferred
+
+    return measure_rows
 
 
 def a_theta(f, xs, a_pres):
-    """(P,), from the rows x and the cotangents a_pre of every layer: [a_W; a_b] = x^T a_pre, end to end."""
-    parts = [x.T.dot(a_pre)[:, :H] for x, a_pre, H in zip(xs, a_pres, f.sizes[1:], strict=True)]
+    """(P,), from the rows x of every layer, and a_pre, the last layer's first: [a_W; a_b] = x^T a_pre, end to end."""
+    parts = [x.T.dot(a_pre)[:, :H] for x, a_pre, H in zip(xs, reversed(a_pres), f.sizes[1:], strict=True)]
     return np.concatenate([part.reshape(-1) for part in parts])
 
 
@@ -128,9 +136,7 @@ def collect(f, deferred, weights=None):
     xs, a_pres = ([np.concatenate(layer) for layer in zip(*part, strict=True)] for part in zip(*deferred, strict=True))
     if weights is not None:
         w = np.repeat(weights, len(xs[0]) // len(weights))[:, np.newaxis]
-        for i, (x, a_pre) in enumerate(zip(xs, a_pres, strict=True)):
-            if x.shape[1] < a_pre.shape[1]:
-                xs[i] = w * x
-            else:
-                a_pres[i] = w * a_pre
+        for x, a_pre in zip(xs, reversed(a_pres), strict=True):
+            narrow = min(x, a_pre, key=np.size)
+            np.multiply(w, narrow, narrow)
     return a_theta(f, xs, a_pres)

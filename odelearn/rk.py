@@ -70,7 +70,7 @@ class Step:
 
     def combine(self, weights, k):
         """h sum_i weights_i k_i, of the shape of z."""
-        weights = (self.h * weights).astype(self.scheme.real)
+        weights = (self.h * weights).astype(self.scheme.real, copy=False)
         return weights.dot(k.reshape(len(k), -1)).reshape(self.z.shape)
 
     def __call__(self, t):
@@ -138,15 +138,15 @@ def rk_step_pullback(step, a_next):
     """
     m, nodes, kept, shape = step.scheme.m, step.scheme.nodes, step.kept, step.z.shape
     _, columns = step.scheme.weights(step.h)
-    a_Z = np.empty((m + 1, *shape), a_next.dtype)
+    a_Z, a_k = np.empty((m + 1, *shape), a_next.dtype), np.empty((m, *shape), a_next.dtype)
     a_Z[m] = a_next
-    rows, a_k = a_Z.reshape(m + 1, -1), np.empty((m, a_next.size), a_next.dtype)
+    Z_rows, k_rows = a_Z.reshape(m + 1, -1), a_k.reshape(m, -1)
     a_t = a_h = 0.0
     deferred = [None] * m
     for j in range(m - 1, -1, -1):
-        a_k_j = columns[j + 1].dot(rows[j + 1 :], a_k[j])
-        a_Z[j], a_tau_j, deferred[j] = kept[j](a_k_j.reshape(shape))
+        columns[j + 1].dot(Z_rows[j + 1 :], k_rows[j])
+        a_Z[j], a_tau_j, deferred[j] = kept[j](a_k[j, ...])
         a_t += a_tau_j
         a_h += nodes[j] * a_tau_j
     a_h += a_k.ravel().dot(step.k[:m].ravel()) / step.h
-    return columns[0].dot(rows).reshape(shape), a_t, a_h, deferred
+    return columns[0].dot(Z_rows).reshape(shape), a_t, a_h, deferred
