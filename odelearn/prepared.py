@@ -15,9 +15,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS, ONE
 
-SMALL = (
-    2048  # numbers in the widest layer of a stage, up to which a_theta waits; later ones gain nothing, and fill memory
-)
+SMALL = 2048  # numbers in the widest layer up to which a stage waits; a larger one gains nothing, and fills memory
 
 
 def matrices(f, theta):
@@ -97,7 +95,7 @@ def stage_vjp(f, z0, theta):
     def pullback(xs, lower, a):
         a_pre, a_pres, a_t = a, [a], 0.0
         for i in range(len(hidden) - 1, -1, -1):
-            y = xs[i + 1] if from_y else xs[i].dot(hidden[i])  # what tells sigma's slope: y, or for sin what it is of
+            y = xs[i + 1] if from_y else xs[i].dot(hidden[i])  # y tells the slope of sigma, but for sin
             a_pre = sigma_pullback(a_pre.dot(backs[i]), y, y)
             a_pres.append(a_pre)
         a_x = a_pre.dot(back_0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from odelearn import MLP, complex_step, counted, ravel, tape
-from odelearn.activations import ACTIVATIONS
+from odelearn import MLP, complex_step, counted, odesolve, ravel, tape
+from odelearn.activations import ACTIVATIONS, ONE
 from odelearn.layers import integer_power
 
 EPS = np.finfo(float).eps
@@ -139,6 +139,27 @@ def test_a_batch_is_its_rows_and_theta_feels_their_sum(f):
     assert close(a_z, np.stack([row[0] for row in rows]))
     assert close(a_t, sum(row[1] for row in rows))
     assert close(a_theta, sum(row[2] for row in rows))
+
+
+@pytest.mark.parametrize("f", [f for f in NETS if f.sizes[0] == f.sizes[-1]], ids=repr)
+@pytest.mark.parametrize("batch", BATCHES, ids=repr)
+def test_what_is_prepared_for_solvers_is_the_plain_formula(f, batch):
+    """Biases in the product, rows in place, a_theta put off: in exact arithmetic nothing has changed."""
+    z, t, theta, a = point(f, batch)
+    plain = f(z, t, theta), *f.vjp(z, t, theta)[1](a)
+    k = np.empty_like(z)
+    f.stage(np.ones_like(z), theta)(z, t, k)
+    assert close(k, plain[0])
+    dz = np.empty_like(z)
+    a_z, a_t, deferred = f.stage_vjp(np.ones_like(z), theta)(z, t, dz)(a)
+    for x, y in zip((dz, a_z, a_t, f.collect([deferred])), plain, strict=True):
+        assert close(x, y)
+    assert close(dz, np.apply_along_axis(lambda row: naive(f, row, t, theta), -1, z))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_where_an_activation_is_one(name):
+    assert abs(ACTIVATIONS[name][0](np.array([ONE[name]])) - 1) <= 2 * EPS
 
 
 @pytest.mark.parametrize("batch", [(3,), (), (600,)], ids=repr)
@@ -292,3 +313,7 @@ def test_what_does_not_fit_the_net_is_refused_by_name():
         f(z, t, theta[:-1])
     with pytest.raises(ValueError, match=r"theta must .* got None"):
         f.vjp(z, t, None)
+    with pytest.raises(ValueError, match=r"z must have sizes\[0\] = 2 as its last axis, got shape \(4, 1\)"):
+        odesolve(np.ones((4, 1)), f, (0.0, 1.0), theta)
+    with pytest.raises(ValueError, match=r"MLP\(\[2, 3\].* is no dynamics"):
+        odesolve(z, MLP([2, 3]), (0.0, 1.0), np.ones(9))
