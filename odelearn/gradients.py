@@ -41,7 +41,7 @@ class ThetaSum:
     Stages are collected in blocks: one large product instead of many small ones, of no more than the cache holds.
     """
 
-    block = 32
+    block = 16
 
     def __init__(self, f, theta, dtype):
         self.f, self.theta = f, theta

@@ -72,7 +72,7 @@ def draw_sweep(ax, sweep):
         ax.axvspan(warned[0], speeds[-1], color="#F0F0F0", lw=0, zorder=0)
         ax.text(warned[0], 0.02, " DriftWarning", transform=ax.get_xaxis_transform(), color="#555555")
     ax.set_title("Drift: dy/dt = λ y,  dw/dt = y,  L = w(1)")
-    ax.set(xlabel="−λ", ylabel="drift, and error of the gradient", xlim=(0, 1.22 * speeds[-1]), ylim=(1e-12, 1e12))
+    ax.set(xlabel="−λ", ylabel="drift, and error of the gradient", xlim=(0, 1.22 * speeds[-1]), ylim=(1e-13, 1e12))
 
 
 # ---- the adjoint on its way back
@@ -98,7 +98,7 @@ def adjoint_film(traj, observed, path, frames, out):
         margin = 0.1 * np.ptp(a)
         below.set(xlabel="$t$", ylabel="$a(t)$", ylim=(a.min() - margin, a.max() + margin))
         above.legend(loc="upper right", ncols=2, fontsize=8.5)
-        below.legend(loc="upper left", ncols=2, fontsize=8.5)
+        below.legend(loc="upper right", ncols=2, fontsize=8.5)
         above.set_title("$da/dt = -a\\,\\partial f/\\partial z$ runs back, and jumps by $\\partial L/\\partial z(t_i)$")
         fig.draw_without_rendering()
         fig.set_layout_engine("none")

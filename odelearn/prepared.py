@@ -15,7 +15,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS, ONE
 
-SMALL = 2048  # numbers in the widest layer up to which a stage waits; a larger one gains nothing, and fills memory
+SMALL = 1024  # numbers in the widest layer up to which a stage waits; a larger one gains nothing, and fills memory
 
 
 def matrices(f, theta):
@@ -133,8 +133,7 @@ def collect(f, deferred, weights=None):
     """Dynamics.collect for (xs, a_pres) of many stages: their rows become those of one large batch."""
     xs, a_pres = ([np.concatenate(layer) for layer in zip(*part, strict=True)] for part in zip(*deferred, strict=True))
     if weights is not None:
-        w = np.repeat(weights, len(xs[0]) // len(weights))[:, np.newaxis]
         for x, a_pre in zip(xs, reversed(a_pres), strict=True):
-            narrow = min(x, a_pre, key=np.size)
-            np.multiply(w, narrow, narrow)
+            stages = min(x, a_pre, key=np.size).reshape(len(weights), -1)
+            np.multiply(weights[:, np.newaxis], stages, stages)
     return a_theta(f, xs, a_pres)
