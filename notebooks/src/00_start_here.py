@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | say what a Neural ODE is, run one, train one, and check your own code with `odelearn.checks` |
 # | **You need** | derivatives, matrix products, NumPy; no differential equations |
-# | **Time** | 20 minutes |
+# | **Time** | 10 minutes to read, 20 with the exercises |
 # | **Equations** | (1) to (5), as a promise; notebooks 03 to 05 keep it |
 #
 # This course follows one paper: Chen, Rubanova, Bettencourt and Duvenaud, *Neural Ordinary Differential Equations* (2018),
@@ -77,7 +77,8 @@ def euler(z0, theta, T, n):
 
 # %%
 T = 3.0
-limit = odelearn.odesolve(z0, f, [0.0, T], theta, odelearn.dopri5(1e-10, 1e-12)).zs[-1]
+very_exact = odelearn.dopri5(1e-10, 1e-12)  # a far better solver than Euler's; section 3 says what it is asked for
+limit = odelearn.odesolve(z0, f, [0.0, T], theta, very_exact).zs[-1]
 for n in 3, 6, 12, 24, 48, 96, 192, 384:
     z_T = euler(z0, theta, T, n)[-1]
     print(f"{n:4} steps:  z(T) = {z_T.round(3)},  distance from the limit {np.linalg.norm(z_T - limit):.3f}")
@@ -102,7 +103,8 @@ figures.layers(smooth, {n: euler(z0, theta, T, n) for n in (6, 24)})
 #
 # $$z(t_1) = z(t_0) + \int_{t_0}^{t_1} f(z(t), t, \theta)\, dt = \text{ODESolve}(z(t_0), f, t_0, t_1, \theta).$$
 #
-# The solver decides how often it asks $f$: often where the path bends, seldom where it is straight.
+# The solver decides how often it asks $f$: often where the path bends, seldom where it is straight. How exact we want it is
+# a number, the *tolerance*: about the largest error that it may make in a single step.
 
 # %%
 for tol in 1e-2, 1e-4, 1e-6, 1e-8:
@@ -111,7 +113,7 @@ for tol in 1e-2, 1e-4, 1e-6, 1e-8:
     print(f"tolerance {tol:.0e}:  {trajectory.stats.evals:3} evaluations of f, error {error:.0e}")
 
 # %% [markdown]
-# Euler's method with 384 evaluations was wrong in the second digit. Notebook 03 explains how a solver does this.
+# Euler's method was still off by 0.02 after 384 evaluations. Notebook 03 explains how a solver does better.
 
 # %% [markdown]
 # ## 4. One gradient
@@ -123,6 +125,10 @@ for tol in 1e-2, 1e-4, 1e-6, 1e-8:
 #
 # $$\frac{da(t)}{dt} = -a(t)\, \frac{\partial f}{\partial z}, \qquad
 #   \frac{dL}{d\theta} = -\int_{t_1}^{t_0} a(t)\, \frac{\partial f}{\partial \theta}\, dt.$$
+#
+# Here $a$ is a row, and $\partial f / \partial z$ is the matrix with the derivative of the $i$-th component of $f$ by the $j$-th of
+# $z$ in row $i$ and column $j$; so $a\, \partial f / \partial z$ is a row times a matrix. The walk begins at the end, where
+# $a(t_1) = \partial L / \partial z(t_1)$ is known.
 #
 # So the same solver finds the gradient, and nothing has to be kept. Notebook 05 proves it line by line. Here we believe it
 # for five minutes, and check it: `odeint` is `odesolve` with this derivative, and `grad` asks for it.
@@ -289,7 +295,8 @@ checks.check_step(midpoint_step, order=2)
 # <details><summary><b>Solution</b></summary>
 #
 # Directly: $L = e^\theta z(0)$, so $dL/d\theta = e^\theta z(0)$. By the adjoint: $\partial f / \partial z = \theta$, so
-# $da/dt = -\theta a$ and $a(t) = e^{\theta (1 - t)}$. And $\partial f / \partial \theta = z$, so
+# $da/dt = -\theta a$ with $a(1) = 1$. That is $a(t) = e^{\theta (1 - t)}$: differentiate it, and see. And
+# $\partial f / \partial \theta = z$, so
 # $dL/d\theta = \int_0^1 a(t)\, z(t)\, dt = \int_0^1 e^{\theta (1 - t)} e^{\theta t} z(0)\, dt = e^\theta z(0)$. The integrand does
 # not depend on $t$.
 #

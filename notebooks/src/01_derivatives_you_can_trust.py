@@ -120,6 +120,8 @@ figures.differences(hs, errors(forward, hs), errors(central, hs))
 #
 # $$F'(x) = \frac{\mathrm{Im}\, F(x + ih)}{h} + O(h^2).$$
 #
+# ($O(h^2)$ stands for anything that is at most a constant times $h^2$ when $h$ is small.)
+#
 # This is the *complex step* (Lyness and Moler 1967; Squire and Trapp 1998). NumPy's functions take complex numbers, so it
 # is one line of code.
 
@@ -229,6 +231,8 @@ figures.taylor(h_taylor, remainders)
 # along $v$, which the complex step gives. Both sides are single numbers:
 #
 # $$\langle \text{pullback}(a), v \rangle = \langle a, J v \rangle \qquad \text{for random } a \text{ and } v.$$
+#
+# ($\langle u, v \rangle$ is the sum of $u_i v_i$ over all components, whatever the shape of the arrays.)
 #
 # From here on we write every differentiable function in this way: it returns **the value and the pullback**.
 

@@ -262,9 +262,10 @@ RULES = {
 
 # %% [markdown]
 # **The stand-in.** How do we find out which operations a function carries out? We call it with stand-ins instead of
-# arrays. NumPy asks every argument whether it would like to take over: a ufunc such as `np.tanh` looks for a method
-# `__array_ufunc__`, other functions such as `np.sum` for `__array_function__`. NumPy's own mixin turns the operators
-# `+ - * / @` into ufuncs. So a class with these two methods hears of everything that is done to it.
+# arrays. NumPy asks every argument whether it would like to take over. It has two *protocols* for that. Its compiled
+# functions, the *ufuncs* (`np.tanh`, `np.add`, `np.matmul`), look for a method `__array_ufunc__`; those written in Python,
+# such as `np.sum`, look for `__array_function__`. NumPy's own mixin turns the operators `+ - * / @` into ufuncs. So a
+# class with these two methods hears of everything that is done to it.
 
 
 # %%

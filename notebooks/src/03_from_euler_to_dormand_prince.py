@@ -274,8 +274,15 @@ print(checks.check_step(stepper(odelearn.DOPRI5), order=5))
 # ## 5. Why that order: conditions on the table
 #
 # Nobody needs to take an order on trust, nor to measure it. Expand both the exact solution and the step in powers of
-# $h$, and compare. With $f$ and its derivatives taken at $(z, t)$, and $t$ counted as a component of the state so that
-# there is only one kind of derivative, $f'$:
+# $h$, and compare. Count $t$ as one more component of the state, with the slope 1. Then $dz/dt = f(z)$, and there is
+# only one kind of derivative. Write $f'$ for the matrix of the $\partial f_i / \partial z_j$, so $f' f$ is that matrix
+# times the vector $f$, and $f' f' f$ is the matrix times that. Write $f''(u, v)$ for the vector of second derivatives
+# along $u$ and $v$, with components $\sum_{jk} \frac{\partial^2 f_i}{\partial z_j \partial z_k} u_j v_k$.
+#
+# By the chain rule $z' = f$, then $z'' = f' z' = f' f$, and once more, by the product rule,
+# $z''' = f''(f, f) + f' f' f$. That is the first line below. For the second, expand each stage:
+# $k_i = f + h\, c_i\, f' f + \dots$, put these into the $k_j$ on the right of the formula for $k_i$, and add up. All
+# derivatives are taken at the beginning of the step:
 #
 # $$z(t + h) = z + h f + \tfrac{h^2}{2} f' f + \tfrac{h^3}{6} \bigl( f''(f, f) + f' f' f \bigr) + \dots$$
 #
@@ -388,11 +395,12 @@ for name, tableau in slips.items():
 # absolute part and a relative one:
 #
 # $$\text{err} = \mathrm{rms}\!\left( \frac{e}{\text{atol} + \text{rtol}\, \max(|z|, |z_{next}|)} \right), \qquad
-# \mathrm{rms}(x) = \sqrt{\tfrac1n \textstyle\sum_i x_i^2}.$$
+# \mathrm{rms}(x) = \sqrt{\tfrac1n \textstyle\sum_i x_i^2},$$
 #
-# If $\text{err} \le 1$ the step is accepted, otherwise it is tried again, shorter. Either way the next length follows
-# from the order: with $\hat b$ of order $q$, $\text{err}$ grows like $h^{q+1}$, so the length with $\text{err} = 1$ is
-# $h\, \text{err}^{-1/(q+1)}$. Take 0.9 of that, to be on the safe side, and do not change by more than a factor.
+# where $n$ is the number of components of the state. If $\text{err} \le 1$ the step is accepted, otherwise it is tried
+# again, shorter. Either way the next length follows from the order: with $\hat b$ of order $q$, $\text{err}$ grows like
+# $h^{q+1}$, so the length with $\text{err} = 1$ is $h\, \text{err}^{-1/(q+1)}$. Take 0.9 of that, to be on the safe
+# side, and do not change by more than a factor.
 
 
 # %%
@@ -402,7 +410,7 @@ def adaptive(f, z, t, t_end, theta, tableau, rtol, atol, h):
     while t < t_end:
         h = min(h, t_end - t)
         k = stages(f, z, t, h, theta, tableau)
-        z_next, e = z + h * np.tensordot(tableau.b, k, 1), h * np.tensordot(tableau.b_err, k, 1)
+        z_next, e = z + h * np.tensordot(tableau.b, k, 1), h * np.tensordot(tableau.b_err, k, 1)  # b_err = b - b_hat
         err = np.sqrt(np.mean((e / (atol + rtol * np.maximum(abs(z), abs(z_next)))) ** 2))
         ledger.append((t, h, err, err <= 1))
         if err <= 1:
@@ -477,8 +485,8 @@ for rtol in 1e-3, 1e-5, 1e-7, 1e-9:
 # %% [markdown]
 # ## 8. Stability: what no order protects from
 #
-# Take $y' = \lambda y$ with $\lambda = -50$. The solution $e^{-50 t}$ is as good as zero after a tenth of a second.
-# Nothing seems to be easier.
+# Take $y' = \lambda y$ with $\lambda = -50$. The solution $e^{-50 t}$ is below one per cent at $t = 0.1$, and as good
+# as zero from then on. Nothing seems to be easier.
 
 # %% [markdown] tags=["predict"]
 # **Predict.** Euler goes from $t = 0$ to $t = 1$, once with $n = 24$ equal steps and once with $n = 26$. What is
@@ -496,8 +504,10 @@ for n in 24, 26, 100:
 #
 # $$R(h\lambda) = 1 + h\lambda\; b^T (I - h\lambda A)^{-1} \mathbf{1},$$
 #
-# a polynomial, since $A$ is strictly lower triangular. For a method of order $p$ with $p$ stages it is $e^{h\lambda}$
-# cut off after $p$ terms. In a system the eigenvalues of $df/dz$ take the place of $\lambda$, and they may be complex.
+# where $I$ is the identity matrix and $\mathbf{1}$ a column of ones. (Put $f = \lambda y$ into section 4, and solve for
+# the stages.) It is a polynomial, since $A$ is strictly lower triangular. For a method of order $p$ with $p$ stages it
+# is the series of $e^{h\lambda}$, cut off after the power $p$. In a system the eigenvalues of $df/dz$ take the place of
+# $\lambda$, and they may be complex.
 
 
 # %%
@@ -641,8 +651,8 @@ for n in 2, 3, 4, 5, 8, 20:
 # invertible. It may stop earlier, where the lines do not come by the places of strongest contraction.
 #
 # Crossing lines mean that two inputs are mapped to one output: the residual net can fold the line, and no ODE net can.
-# What is a limitation for a classifier is what makes densities computable: equation (8) needs a map that can be
-# inverted.
+# What is a limitation for a classifier is what makes densities computable: equation (8) of the paper, which follows the
+# density of a random $z$ along the flow, needs a map that can be inverted. (Notebook 06 meets it.)
 #
 # ```python
 # def changed_places(n):

@@ -363,8 +363,11 @@ figures.orders((tN - t0) / Ns, gaps)
 # %% [markdown]
 # Nobody asked the backward loop to be accurate. It only undid a forward step. Yet the *discrete adjoint* of a method of
 # order $p$ approximates the solution of (35) with order $p$. The reason: $a_0$ is the exact derivative of the computed
-# $L(z_N)$ with respect to $z_0$. The computed $z_N$ differs from the flow by $O(h^p)$, for every $z_0$, by a function
-# that is smooth in $z_0$; so the derivatives differ by $O(h^p)$ too.
+# $L(z_N)$ with respect to $z_0$. For a smooth $f$ the computed $z_N$ differs from the flow by $h^p e(z_0)$ and terms
+# with higher powers of $h$, where $e$ is a smooth function of $z_0$ that does not contain $h$. So the derivatives with
+# respect to $z_0$ differ by $h^p\, de/dz_0$ and higher powers: $O(h^p)$ too. (That the difference is *small* would not
+# be enough. Notebook 05 has an example, at (42), of something small with a derivative that is not.) The same holds for
+# each $a_n$, with $z_n$ in the place of $z_0$.
 #
 # One can say more: the backward sweep is a Runge-Kutta method for (35) in its own right, with coefficients made from
 # $A$ and $b$ (Sanz-Serna 2016).

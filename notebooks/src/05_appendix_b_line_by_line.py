@@ -171,8 +171,10 @@ beside(36, dL_dh_next @ dh_next_dh, B.through_layer, dL_dh_next, layer, h_t, rto
 # $$z(t + \varepsilon) = z(t) + \int_t^{t+\varepsilon} f(z(t'), t', \theta)\, dt' = T_\varepsilon(z(t), t). \tag{37}$$
 #
 # **The missing sentence.** The integral contains $z(t')$ for all the times between. That it depends on $z(t)$ alone, so
-# that $T_\varepsilon$ is a function, is the theorem of Picard and Lindelöf: when $f$ is Lipschitz in $z$, through each
-# $(z, t)$ goes one solution and no other.
+# that $T_\varepsilon$ is a function, is the theorem of Picard and Lindelöf: when $f$ is continuous in $t$ and
+# *Lipschitz* in $z$, through each $(z, t)$ goes one solution and no other. Lipschitz means that the slope is bounded:
+# there is a number $C$ with $|f(z, t, \theta) - f(\tilde z, t, \theta)| \le C\, |z - \tilde z|$ for any two states.
+# (The paper writes $t$ for the variable of integration, too; ours has a dash.)
 #
 # The cell computes the integral literally, as a weighted sum of $f$ at 20 Gauss points of the interval.
 
@@ -253,6 +255,8 @@ beside(40, (a_after - a_after @ J) / eps, B.quotient_through_layer, a_after, eps
 #
 # $$= \lim_{\varepsilon \to 0^+} \frac{a(t+\varepsilon) - a(t+\varepsilon) \frac{\partial}{\partial z(t)}
 # \bigl( z(t) + \varepsilon f(z(t), t, \theta) + O(\varepsilon^2) \bigr)}{\varepsilon} \tag{41}$$
+#
+# $O(\varepsilon^2)$ stands for anything that is at most a constant times $\varepsilon^2$ when $\varepsilon$ is small.
 #
 # **The missing sentence.** During a time $\varepsilon$ the state moves by $O(\varepsilon)$, and the clock by
 # $\varepsilon$. When $f$ is Lipschitz in both, its value changes by $O(\varepsilon)$ on the way. So in the integral
@@ -700,9 +704,10 @@ figures.starts(backwards, a_t, minus_af, measured)
 #
 # There is a shorter way to see it. Let
 #
-# $$H(t) = a(t) f(z(t), t, \theta).$$
+# $$H(t) = a(t) f(z(t), t, \theta),$$
 #
-# Along the solution, by the product rule, the chain rule and (35),
+# a number that is called the *Hamiltonian*, in mechanics and in optimal control. Along the solution, by the product
+# rule, the chain rule and (35),
 #
 # $$\frac{dH}{dt} = \frac{da}{dt} f + a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial t}
 # = -a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial t}
@@ -918,7 +923,8 @@ print("and it is the change of the loss:", np.isclose(products[0], adjoint(t0) @
 # ## 10. What the proof uses, and what a ReLU does to it
 #
 # The paper asks for an $f$ that is Lipschitz in $z$ and continuous in $t$. Let us collect what the lines above have
-# used.
+# used. In the table, $o(\varepsilon)$ is a remainder that vanishes even when it is divided by $\varepsilon$; for a
+# limit of quotients that is enough.
 #
 # | line | what it uses | why |
 # |---|---|---|
@@ -1238,5 +1244,5 @@ checks.check_adjoint(no_a_t)
 #
 # **Sources.** R. T. Q. Chen, Y. Rubanova, J. Bettencourt, D. Duvenaud, *Neural Ordinary Differential Equations*, arXiv
 # 1806.07366, Appendices B and C. L. S. Pontryagin and others, *The Mathematical Theory of Optimal Processes* (1962). E.
-# Hairer, S. P. Norsett, G. Wanner, *Solving Ordinary Differential Equations I* (1993), section I.14, on derivatives of
+# Hairer, S. P. Nørsett, G. Wanner, *Solving Ordinary Differential Equations I* (1993), section I.14, on derivatives of
 # a flow.

@@ -6,7 +6,7 @@
 # | **You will be able to** | recognise every well-known slip around the adjoint method, say how it comes about, show that it is one, and write the right form |
 # | **You need** | notebooks 01 (checks) and 05 (the proof, Algorithm 2) |
 # | **Time** | 60 minutes |
-# | **Equations** | (8), (10), (33), (39) to (45), (48) to (52), Algorithm 2, Appendix E |
+# | **Equations** | (6), (8), (10), (33), (39) to (45), (48) to (52), Algorithm 2, Appendix E |
 #
 # The paper's text has a few misprints. Tutorials have added slips of their own, and some have been copied for years,
 # because code with a wrong gradient runs and often even learns. Here they are, without names, for everybody makes them.
@@ -62,7 +62,8 @@ print("dL/dtheta", true_theta.round(6))
 # \frac{da_t}{dt} = -a \frac{\partial f}{\partial t} \qquad (50).$$
 #
 # Most slips concern the last one, and one idea settles them all. Look at the number $H(t) = a(t)\, f(z(t), t, \theta)$:
-# how fast the loss would change if the state slid along the solution. By the product rule, along the solution,
+# how fast the loss would change if the state slid along the solution. (In a batch it is summed over the rows.) By the
+# product rule, along the solution,
 #
 # $$\frac{dH}{dt} = \frac{da}{dt} f + a \frac{\partial f}{\partial z} \frac{dz}{dt} + a \frac{\partial f}{\partial t}
 # = -a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial t}
@@ -307,12 +308,15 @@ ns, errors = np.array([10, 20, 40, 80]), {}
 for name, step in ("RK4", rk4_step), ("Euler", euler_step):
     for extra in 0, 1:
         errors[name, extra] = [abs(fixed_step_a_theta(step, n, extra) - true_theta[0]) for n in ns]
+for extra in 0, 1:
+    gap = errors["RK4", extra][-1] / abs(true_theta[0])
+    print(f"RK4, {ns[-1]} steps{' and one more' * extra}: dL/dtheta {'right' if gap < 1e-7 else f'off by {gap:.0%}'}")
 figures.one_too_many(ns, errors)
 
 # %% [markdown]
-# RK4 gives the slip away: its order falls from 4 to 1. Euler hides it, since its own error is of the size of $h$ as
-# well. Both curves have slope 1 and lie close together, and no tolerance tells them apart. What finds it at once is a
-# *clock*: solve $dz/dt = 1$, and see what time it is at the end.
+# The judge catches it, and RK4 gives it away: its order falls from 4 to 1. Euler hides it, since its own error is of
+# the size of $h$ as well. Both curves have slope 1 and lie close together, and no tolerance tells them apart. What
+# finds it at once is a *clock*: solve $dz/dt = 1$, and see what time it is at the end.
 
 
 # %%
@@ -327,10 +331,13 @@ def one_too_many(z0, f, ts, theta, n=20):
 
 
 print(checks.check_solver(one_too_many))
+overlong = lambda *problem: algorithm2(*problem, past=1 / 20)  # the adjoint, each interval too long by 1 step of 20
+print(checks.check_adjoint(overlong))
 
 # %% [markdown]
 # `np.linspace(t, t_next, n + 1)` has $n + 1$ points: $n$ steps lead from the first to the last, but the loop steps from
-# the last one, too.
+# the last one, too. The right form is `np.linspace(t, t_next, n + 1)[:-1]`, the $n$ times at which a step *begins*. The
+# last line of the output is a gradient check: it has been told nothing of steps, and finds the slip in the gradients.
 
 # %% [markdown]
 # ## 6. A mean that nobody asked for
@@ -354,15 +361,21 @@ print(report.diagnosis)
 # %% [markdown]
 # ## 7. The paper's text
 #
-# **(10) has lost a minus, and (33) a letter.** The density of a sample that moves along $dz/dt = f$ changes by (8)
+# **(10) has lost a minus, and (33) a letter.** Draw $z(t_0)$ at random, with a density $p$ (the share of samples that
+# fall into a small box, divided by its size), and let it move along $dz/dt = f$. By (8) the density around it changes
+# like
 #
 # $$\frac{d \log p(z(t))}{dt} = -\mathrm{tr}\, \frac{\partial f}{\partial z}
 # = -\sum_i \frac{\partial f_i}{\partial z_i},$$
 #
 # because where the flow spreads out, the density falls. (9) and (32) say so. (10), the same for a sum of fields, is
 # printed without the minus, and (33), the same beside $z$ as one vector, is printed with $\partial f_i / \partial t$ in
-# the place of $\partial f_i / \partial z_i$. The judge is the ordinary change of variables (6) for the whole flow: its
-# Jacobian $\partial z(t_1) / \partial z(t_0)$ comes from the complex step.
+# the place of $\partial f_i / \partial z_i$. The judge is the ordinary change of variables (6) for the whole flow,
+#
+# $$\log p(z(t_1)) = \log p(z(t_0)) - \log \left\lvert \det \frac{\partial z(t_1)}{\partial z(t_0)} \right\rvert :$$
+#
+# a small box grows by the determinant, and the density in it falls by as much. The Jacobian comes from the complex
+# step.
 
 # %%
 M = 3  # hidden units; f(z) = sum_m u_m tanh(w_m z + b_m), each row of z one sample
@@ -422,8 +435,12 @@ print(f"-a(1) df/dz is {-a_at(1):.4f} with relu' = 1, and 0 with relu' = 0")
 # %% [markdown]
 # ## 8. Plus KL
 #
-# A latent ODE is trained by a bound on the evidence $\log p(x)$ (Appendix E). With the reconstruction and the prior it
-# reads
+# A latent ODE explains what was observed, $x$, by a state $z$ that was not. A *prior* density $p(z)$ says which $z$ are
+# likely beforehand, and $p(x \mid z)$ how likely $x$ is, given $z$. The *evidence* $\log p(x)$, with
+# $p(x) = \int p(x \mid z)\, p(z)\, dz$, would be the thing to maximise, but nobody can do the integral. So an encoder
+# proposes a density $q(z)$, and one maximises a lower bound (Appendix E). Write $\mathbb{E}_q$ for the mean over $z$
+# drawn from $q$, and $\text{KL}(q \parallel p) = \mathbb{E}_q [\log q(z) - \log p(z)]$, which is never negative and is
+# zero only for $q = p$. Then the bound is
 #
 # $$\text{ELBO} = \mathbb{E}_q \bigl[ \log p(x \mid z) + \log p(z) - \log q(z) \bigr]
 # = \mathbb{E}_q \log p(x \mid z) - \text{KL}(q \parallel p) \;\le\; \log p(x).$$
@@ -432,9 +449,11 @@ print(f"-a(1) df/dz is {-a_at(1):.4f} with relu' = 1, and 0 with relu' = 0")
 # *minimises* a loss, the sign has to be turned once, and is sometimes turned twice: a loss of
 # $-\log p(x|z) - \text{KL}$ is the same as adding KL to the bound.
 #
-# Our example can be solved on paper: prior $z \sim N(0, 1)$, observation $x \sim N(z, s^2)$. Then the evidence is
-# $\log N(x; 0, 1 + s^2)$, and the best $q = N(\mu, \sigma^2)$ is the posterior, with $\mu = x / (1 + s^2)$ and
-# $\sigma^2 = s^2 / (1 + s^2)$. There the bound is tight.
+# Our example can be solved on paper. $N(\mu, \sigma^2)$ is the normal density with mean $\mu$ and variance $\sigma^2$.
+# Let the prior be $N(0, 1)$, and let $x$ be $z$ with noise, $p(x \mid z) = N(z, s^2)$. Then $x$ has the density
+# $N(0, 1 + s^2)$, and the best $q = N(\mu, \sigma^2)$ is the *posterior*, the density of $z$ when $x$ is known, with
+# $\mu = x / (1 + s^2)$ and $\sigma^2 = s^2 / (1 + s^2)$. There the bound is tight: it equals the evidence. For normal
+# densities both parts of the bound are sums of squares and logarithms, which the cell writes out.
 
 # %%
 x, s = 1.2, 0.5
@@ -651,7 +670,7 @@ for name in "right", "stale time", "averaged over the batch":
 # | stale $f$ at $t_0$ | $dL/dt_0 = -a(t_0) f(z(t_0), t_0, \theta)$ | the same | `adjoint.packed` |
 # | $dL/dt_i = -a\, \partial f/\partial t$ | $dL/dt_i = dL/dz(t_i)\, f$, (52) | the same | `adjoint.packed` |
 # | flipped signs in (50) | $-a\, \partial f/\partial \cdot$ in either direction; $h$ has the sign | comparing all three | `adjoint.da_aug_dt` |
-# | one step too many | $n$ steps of $(t_{i+1} - t_i)/n$ | a clock, $dz/dt = 1$; the order of RK4 | `checks.check_solver` |
+# | one step too many | $n$ steps of $(t_{i+1} - t_i)/n$ | a clock, $dz/dt = 1$; the order of RK4 | `checks.check_solver`, `checks.check_adjoint` |
 # | dropped jumps | $a + dL/dz(t_i)$ at every observation | a loss that looks at every state | `adjoint.Backsolve` |
 # | $a_\theta$ divided by the batch | a sum over rows | factor $1/B$ in `check_gradient` | `gradients.ThetaSum` |
 # | (10), (33) | $d \log p/dt = -\sum_i \partial f_i/\partial z_i$, (8) | $\lvert\det\rvert$ of the flow, (6) | |
@@ -664,6 +683,6 @@ for name in "right", "stale time", "averaged over the batch":
 # - Most slips leave $dL/d\theta$ right, or right up to a factor. Training does not test a gradient.
 # - Test where nothing is zero: $t$ in $f$, several observations, a batch.
 #
-# **Sources.** R. T. Q. Chen et al., *Neural Ordinary Differential Equations* (2018), arXiv 1806.07366, sections 4 and
+# **Sources.** R. T. Q. Chen et al., *Neural Ordinary Differential Equations* (2018), arXiv 1806.07366, section 4 and
 # Appendices A, B, C, E. L. S. Pontryagin et al., *The Mathematical Theory of Optimal Processes* (1962), for $H$. D. P.
 # Kingma, M. Welling, *Auto-Encoding Variational Bayes* (2014), for the bound.
