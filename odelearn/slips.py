@@ -19,6 +19,7 @@ def algorithm2(z0, f, ts, theta, a_zs, solver=SOLVER, **slips):
     Each slip is one argument, at its right value here:
         a_sign = theta_sign = t_sign = -1   of  a df/dz, a df/dtheta, a df/dt  in (50)
         boundary = -1      a_t starts at -dL/dt_N, and each observation adds its own (0: dropped; +1: wrong sign)
+        t_jump = 1         a_t adds -dL/dt_i at every observation (0: only at t_N, where it starts)
         jump = jump0 = 1   a jumps by dL/dz(t_i), and by dL/dz(t_0) at the end (0: it does not)
         carry = 1          a_theta goes on from one interval to the next (0: starts from zero in each)
         f_now = 1          f inside dL/dt_0 belongs to t_0 (0: stale, it is that of t_N)
@@ -44,7 +45,7 @@ def algorithm2(z0, f, ts, theta, a_zs, solver=SOLVER, **slips):
         t_begin = ts[i]
         dz, pullback = f.vjp(zs[i], t_begin, theta)
         a_ts[i] = np.sum(a_zs[i] * dz) if s["dts"] == "a f" else -pullback(a_zs[i])[1]
-        a_t += s["boundary"] * np.sum(a_zs[i] * dz)
+        a_t += s["boundary"] * np.sum(a_zs[i] * dz) * (1 if i == N else s["t_jump"])
         y = np.concatenate([zs[i].ravel(), a.ravel(), s["carry"] * a_theta, [a_t]])
         t_end = ts[i - 1] + s["past"] * (ts[i - 1] - ts[i])
         y = odesolve(y, dynamics, (t_begin, t_end), None, solver).zs[-1]
@@ -56,7 +57,7 @@ def algorithm2(z0, f, ts, theta, a_zs, solver=SOLVER, **slips):
 
 # fmt: off
 RIGHT = dict(
-    a_sign=-1, theta_sign=-1, t_sign=-1, boundary=-1, jump=1, jump0=1,
+    a_sign=-1, theta_sign=-1, t_sign=-1, boundary=-1, t_jump=1, jump=1, jump0=1,
     carry=1, f_now=1, t_now=1, dts="a f", mean=0, past=0,
 )
 
@@ -67,6 +68,9 @@ SLIPS = {  # name: (the switches, what to do about it)
     "boundary term with the wrong sign": (
         dict(boundary=+1),
         "a_t starts at -dL/dt_N, not at +dL/dt_N (Algorithm 2): with H = a.f, a_t = -H, so dL/dt_0 = -H(t_0)"),
+    "a_t does not jump": (
+        dict(t_jump=0),
+        "where a jumps by dL/dz(t_i), H = a.f jumps by dL/dt_i, and a_t = -H by minus that; only not at t_0"),
     "stale f in dL/dt_0": (
         dict(f_now=0),
         "dL/dt_0 = -a(t_0).f(z(t_0), t_0, theta), with f where and when the solve starts, not the f of t_N"),
