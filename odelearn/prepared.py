@@ -34,42 +34,43 @@ def matrices(f, theta):
 
 
 def rows(f, z0):
-    """ones (N, D + 1), and fill(x, Z, t), which makes such an array x = [Z^p, 1] or [Z^p, t, 1] and returns Z^(p-1)."""
-    D, p, time, state = f.sizes[0], f.power, f.time is not None, np.s_[:, : f.sizes[0]]
+    """ones (N, D + 1), and power(Z, x): writes Z^p into x, both (N, D), and returns Z^(p-1)."""
+    D, p = f.sizes[0], f.power
     if z0.shape[-1:] != (D,):
         raise ValueError(f"z must have sizes[0] = {D} as its last axis, got shape {z0.shape}")
     if f.sizes[-1] != D:
         raise ValueError(f"{f} is no dynamics: dz/dt has the shape of z, so sizes[-1] must be sizes[0]")
 
-    def fill(x, Z, t):
-        if time:
-            x[:, D] = t
+    def power(Z, x):
         if p == 1:
-            x[state] = Z
+            x[...] = Z
             return None
         lower = Z
         for _ in range(p - 2):
             lower = lower * Z
-        np.multiply(lower, Z, x[state])
+        np.multiply(lower, Z, x)
         return lower
 
-    return np.ones((z0.size // D, D + time + 1), z0.dtype), fill
+    return np.ones((z0.size // D, D + 1 + (f.time is not None)), z0.dtype), power
 
 
 def stage(f, z0, theta):
     """Dynamics.stage for an MLP."""
-    *hidden, W_out = matrices(f, theta)
+    (*hidden, W_out), D, time = matrices(f, theta), f.sizes[0], f.time is not None
     sigma, _ = ACTIVATIONS[f.activation]
-    buffer, fill = rows(f, z0)
+    x0, power = rows(f, z0)  # nothing is kept, so one x is enough
+    x0_z = x0[:, :D]
 
     def measure(Z, t, k):
-        x = buffer  # nothing is kept, so one is enough
-        fill(x, Z, t)
+        power(Z, x0_z)
+        if time:
+            x0[:, D] = t
+        x = x0  # [Z^p, 1] or [Z^p, t, 1]
         for W in hidden:
             x = sigma(x.dot(W))  # (N, H + 1), the last column 1
         x.dot(W_out, k)  # (N, D)
 
-    return measure if z0.ndim == 2 else by_rows(measure, f.sizes[0])
+    return measure if z0.ndim == 2 else by_rows(measure, D)
 
 
 def stage_vjp(f, z0, theta):
@@ -79,12 +80,14 @@ def stage_vjp(f, z0, theta):
     sigma, sigma_pullback = ACTIVATIONS[f.activation]
     backs, back_0 = [W.T.copy() for W in Ws[1:]], Ws[0][:-1].T.copy()  # nobody wants the cotangent of a 1
     back_0[:, :D] *= p  # a_z = (a_pre W0^T) p z^(p-1)
-    ones, fill = rows(f, z0)
+    ones, power = rows(f, z0)
     small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation != "sin"
 
     def measure(Z, t, k):
         x = ones.copy()
-        lower = fill(x, Z, t)
+        lower = power(Z, x[:, :D])
+        if time:
+            x[:, D] = t
         xs = [x]
         for W in hidden:
             x = sigma(x.dot(W))  # (N, H + 1)
