@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections import namedtuple
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,22 +33,45 @@ def model_from(spec, series, rng):
 def network(net, label, series, rng):
     """dz/dt = (s / tau) net((z - m) / s), with m and s the mean and standard deviation of each column and tau a tenth
     of the time that the series spans: whatever the units, the net sees and returns numbers of size about 1."""
-    m, s = series.mean, series.scale
-    speed = s / (series.span / 10)
+    return Model(Standardised(net, series.mean, series.scale, series.span / 10), net.init(rng), label)
 
-    def fun(z, t, theta):
-        return speed * net((z - m) / s, t, theta)
 
-    def vjp(z, t, theta):
-        dz, pullback = net.vjp((z - m) / s, t, theta)
+class Standardised(Dynamics):
+    """dz/dt = v net(x, t, theta)  with  x = (z - m) / s  and  v = s / tau."""
 
-        def standardised_pullback(a):
-            a_x, a_t, a_theta = pullback(a * speed)
-            return a_x / s, a_t, a_theta
+    def __init__(self, net, m, s, tau):
+        self.net, self.m, self.s, self.v = net, m, s, s / tau
+        self.collect = net.collect
 
-        return speed * dz, standardised_pullback
+    def __call__(self, z, t, theta):
+        return self.v * self.net((z - self.m) / self.s, t, theta)
 
-    return Model(Dynamics(fun, vjp), net.init(rng), label)
+    def vjp(self, z, t, theta):
+        dz, pullback = self.net.vjp((z - self.m) / self.s, t, theta)
+        return self.v * dz, partial(self.pullback, pullback)
+
+    def stage(self, z0, theta):
+        measure = self.net.stage(z0, theta)
+
+        def standardised(Z, t, k):
+            measure((Z - self.m) / self.s, t, k)
+            k *= self.v
+
+        return standardised
+
+    def stage_vjp(self, z0, theta):
+        measure = self.net.stage_vjp(z0, theta)
+
+        def standardised(Z, t, k):
+            pullback = measure((Z - self.m) / self.s, t, k)
+            k *= self.v
+            return partial(self.pullback, pullback)
+
+        return standardised
+
+    def pullback(self, net_pullback, a):
+        a_x, a_t, a_theta = net_pullback(a * self.v)
+        return a_x / self.s, a_t, a_theta
 
 
 def lotka_volterra(series):
