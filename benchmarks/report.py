@@ -71,18 +71,16 @@ def plain_table(rows):
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
-def figure(width, height):
-    with matplotlib.rc_context(STYLE):
-        return Figure(figsize=(width, height))
-
-
 def colour(name, own):
-    return BLUE if name in own else GREY if name.startswith(("NumPy limit", "products")) else ORANGE
+    if name.startswith(("NumPy limit", "products")):
+        return GREY
+    return BLUE if name in own or name.startswith("MLP") else ORANGE
 
 
+@matplotlib.rc_context(STYLE)
 def benchmark_figure(results, own, path):
     """Every contender of every workload on one axis of time, and the grid of W4 beside it."""
-    fig = figure(11, 7.5)
+    fig = Figure(figsize=(11, 7.5))
     contenders, grid = fig.subplots(1, 2, width_ratios=(1.5, 1))
     draw_contenders(contenders, [r for r in results if not r.name.startswith("W4")], own)
     draw_grid(grid, [r for r in results if r.name.startswith("W4")])
@@ -122,12 +120,13 @@ def draw_grid(ax, results):
     for name, line, lw in lines[1:]:
         ax.plot([], [], line, color=GREY, lw=lw, label=name)
     ax.set(xscale="log", yscale="log", xlabel="batch", ylabel="milliseconds", title="W4: gradient by Discrete")
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=7.5, loc="upper right", bbox_to_anchor=(1.02, -0.08), ncols=2)
 
 
+@matplotlib.rc_context(STYLE)
 def scaling_figure(measured, held, slope, path):
     """Time against steps, batch and width, and memory against steps, one line a method; the legend has the slopes."""
-    fig = figure(11, 7)
+    fig = Figure(figsize=(11, 7))
     axes = dict(zip(("steps", "batch", "width", "memory"), fig.subplots(2, 2).flat, strict=True))
     styles = dict(zip(held, ((BLUE, "o"), (ORANGE, "s"), (SKY, "^"), (INK, "v")), strict=True))
     for (axis, name), (x, seconds) in measured.items():
@@ -137,10 +136,10 @@ def scaling_figure(measured, held, slope, path):
     for axis, ax in axes.items():
         what = "KiB held between the passes" if axis == "memory" else "milliseconds a gradient"
         ax.set(xscale="log", yscale="log", xlabel="steps" if axis == "memory" else axis, ylabel=what)
-        ax.legend(fontsize=8, title="slope at the upper end", title_fontsize=8)
+        ax.legend(fontsize=8, title="slope at the upper end", title_fontsize=8, alignment="left")
     save(fig, path)
 
 
 def draw_line(ax, x, y, name, style, slope):
     colour, marker = style
-    ax.plot(x, y, color=colour, marker=marker, ms=4, lw=1.5, label=f"{name}  {slope(x, y):.2f}")
+    ax.plot(x, y, color=colour, marker=marker, ms=4, lw=1.5, label=f"{name}  {abs(slope(x, y)):.2f}")

@@ -8,7 +8,7 @@ from .timing import interleaved
 from .workloads import Problem, gradient
 
 METHODS = {"Backsolve": Backsolve(), "Reversible": Reversible(), "Checkpointed": Checkpointed(), "Discrete": Discrete()}
-STEPS, BATCH, WIDTH = 2 ** np.arange(4, 11), 4 ** np.arange(0, 7), 4 ** np.arange(1, 6)
+STEPS, BATCH, WIDTH = 2 ** np.arange(4, 11), 4 ** np.arange(0, 7), 4 ** np.arange(1, 7)
 END = np.array([0.0, 1.0])
 
 
@@ -38,6 +38,5 @@ def bytes_held(p, method):
 
 
 def slope(x, y):
-    """d log y / d log x over the upper half of the points: 0 flat, 0.5 sqrt, 1 linear."""
-    half = len(x) // 2
-    return float(np.polyfit(np.log(x[half:]), np.log(y[half:]), 1)[0])
+    """d log y / d log x over the last three points: 0 flat, 0.5 sqrt, 1 linear."""
+    return float(np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0])
