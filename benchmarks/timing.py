@@ -12,6 +12,12 @@ def seconds(run):
     return time.perf_counter() - start
 
 
+def of_tanh(shape=(20, 50), n=1000):
+    """Seconds that np.tanh takes on the hidden layer of the spiral's network: the median of n."""
+    x = np.random.default_rng(0).normal(size=shape)
+    return float(np.median([seconds(lambda: np.tanh(x)) for _ in range(n)]))
+
+
 def interleaved(contenders, rounds, slice=0.02):
     """{name: seconds a call (rounds,)}: in each round every contender runs for about `slice` seconds, at least once.
 
