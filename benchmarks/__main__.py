@@ -111,7 +111,7 @@ def scaling_section(rounds, quick):
     rows = []
     for name in held:
         curves = (*(measured[axis, name] for axis in ("steps", "batch", "width")), held[name])
-        rows.append((name, *(f"{scaling.slope(x, y):.2f}" for x, y in curves)))
+        rows.append((name, *(f"{abs(scaling.slope(x, y)):.2f}" for x, y in curves)))
     yield from ("## How cost grows: exponents at the upper end", "")
     yield from (report.table(("", "time / steps", "time / batch", "time / width", "bytes held / steps"), rows), "")
     if not quick:

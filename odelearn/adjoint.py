@@ -123,7 +123,6 @@ def augmented(f, z0, theta):
     Each measurement keeps f, a df/dt and a df/dtheta, the integrands of (51) and (52). Nothing depends on a_theta and
     a_t, so they need not be states: the step sums them with the same weights h b_i that it would give them as states.
     """
-
     linearise = f.stage_vjp(z0, theta)
 
     def measure(s, t, k):

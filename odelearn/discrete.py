@@ -39,7 +39,7 @@ class Sweep:
     """The backward sweep over the steps: a = dL/dz(t), from the last t to the first, and the sums it leaves."""
 
     def __init__(self, f, ts, theta, a_zs):
-        self.ts, self.a_zs = ts.tolist(), a_zs  # floats, and a list of them below, are quicker one by one than arrays
+        self.ts, self.a_zs = ts.tolist(), a_zs  # floats in lists: one by one they are quicker than in arrays
         self.i = len(ts) - 1
         self.a = a_zs[self.i]  # (34) at t_N
         self.a_ts = [0.0] * len(ts)
@@ -48,8 +48,7 @@ class Sweep:
 
     def back(self, i, step):
         """Through one step of the interval [ts[i], ts[i+1]]: a(t + h) becomes a(t)."""
-        if i + 1 < self.i:
-            self.arrive(i + 1)
+        self.arrive(i + 1)
         self.a, a_t, a_h, deferred = rk_step_pullback(step, self.a)  # (36), the layer being a step
         self.add(i, step.t, step.h, a_t, a_h, deferred)
 
