@@ -30,7 +30,7 @@ def elu(x):
 ACTIVATIONS = {
     # name       y = sigma(x)   a_x = a_y sigma'(x), from the stored y where y gives the slope
     "identity": (lambda x: x,   lambda a_y, y, x: a_y),
-    "tanh":     (np.tanh,       lambda a_y, y, x: a_y - a_y * y * y),          # 1 - y^2
+    "tanh":     (np.tanh,       lambda a_y, y, x: a_y - a_y * y * y),            # 1 - y^2
     "sigmoid":  (sigmoid,       lambda a_y, y, x: a_y * (y * (1 - y))),
     "softplus": (softplus,      lambda a_y, y, x: a_y * -np.expm1(-y)),          # 1 - e^-y = e^x / (1 + e^x)
     "relu":     (relu,          lambda a_y, y, x: a_y * (x > 0)),                # at the kink: 0
