@@ -10,6 +10,7 @@ Read in this order: verify, tape, dynamics, layers, tableau, rk, stepping, solve
 
 from .adjoint import Backsolve
 from .audit import audit
+from .autodiff.tape import grad, jacobian, value_and_grad, vjp
 from .checkpointed import Checkpointed
 from .compare import compare_gradients
 from .control import AdaptiveSteps, FixedSteps, rms
@@ -44,7 +45,6 @@ from .tableau import (
     ButcherTableau,
     Interpolant,
 )
-from .tape import grad, jacobian, value_and_grad, vjp
 from .trees import certify, interpolant_conditions, order_conditions
 from .unrolled import unrolled
 from .verify import (

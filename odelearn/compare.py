@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from .adjoint import Backsolve
+from .autodiff.tape import value_and_grad
 from .checkpointed import Checkpointed
 from .discrete import Discrete
 from .drift import DriftWarning
@@ -20,7 +21,6 @@ from .interpolating import Interpolating
 from .problem import initial_value_problem
 from .reversible import Reversible
 from .stepping import Solver, dop853
-from .tape import value_and_grad
 
 METHODS = (Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible())
 REFERENCE = dop853(rtol=1e-12, atol=1e-14)

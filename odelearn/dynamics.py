@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import tape
+from .autodiff import tape
 
 
 class Dynamics:

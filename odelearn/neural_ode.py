@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import tape
 from .adjoint import Backsolve
+from .autodiff import tape
 from .dynamics import as_dynamics
 from .failures import SolverError
 from .gradients import Gradients

@@ -20,6 +20,7 @@ from odelearn import (
     odesolve,
     rk4,
 )
+from odelearn.autodiff.tape import grad
 from odelearn.experiments.checking import closing, fixed, gradient_report
 from odelearn.experiments.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
 from odelearn.experiments.options import solver_from
@@ -29,7 +30,6 @@ from odelearn.experiments.store import save_model, whole_file
 from odelearn.experiments.training import FIRST_ROWS, Training, r_squared
 from odelearn.experiments.windows import learn_from_windows
 from odelearn.plotting import Curve, fit_figure
-from odelearn.tape import grad
 
 rng = np.random.default_rng(1806)
 TS = np.array([0.0, 0.4, 1.1, 1.5, 2.5, 3.0, 4.2, 4.4, 5.0])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from odelearn import MLP, complex_step, counted, odesolve, ravel, tape
+from odelearn import MLP, complex_step, counted, odesolve, ravel
 from odelearn.activations import ACTIVATIONS, ONE
+from odelearn.autodiff import tape
 from odelearn.layers import integer_power
 
 EPS = np.finfo(float).eps

@@ -5,10 +5,10 @@ import operator
 import numpy as np
 import pytest
 
-from odelearn import rules, rules_arrays
-from odelearn.rules_linalg import logabsdet
-from odelearn.tape import grad, jacobian, vjp
-from odelearn.traced import COMPOSED, RULES, Traced
+from odelearn.autodiff import rules, rules_arrays
+from odelearn.autodiff.rules_linalg import logabsdet
+from odelearn.autodiff.tape import grad, jacobian, vjp
+from odelearn.autodiff.tracer import COMPOSED, RULES, Traced
 
 rng = np.random.default_rng(1)
 S = np.float64(0.7)  # a scalar

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from odelearn.tape import custom, grad, jacobian, value_and_grad, vjp
+from odelearn.autodiff.tape import custom, grad, jacobian, value_and_grad, vjp
 
 rng = np.random.default_rng(2)
 z, V = rng.normal(size=(4, 2)), rng.normal(size=3)

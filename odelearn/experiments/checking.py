@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..adjoint import Backsolve
+from ..autodiff.tape import grad
 from ..control import AdaptiveSteps, FixedSteps
 from ..discrete import Discrete
 from ..drift import DriftWarning
 from ..stepping import Solver
-from ..tape import grad
 from ..verify import check_gradient
 from .options import UsageError, one_line
 from .training import no_warnings

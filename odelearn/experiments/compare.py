@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..adjoint import Backsolve
+from ..autodiff.tape import grad
 from ..compare import METHODS, compare_gradients, flat, reference_gradient, short, traced, worked
 from ..discrete import Discrete
 from ..forward import Forward
@@ -10,7 +11,6 @@ from ..interpolating import Interpolating
 from ..layers import MLP
 from ..reversible import Reversible
 from ..stepping import dopri5, rk4
-from ..tape import grad
 from .store import whole_file, writable_directory
 
 NET = MLP((2, 50, 2), power=3)

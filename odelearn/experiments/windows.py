@@ -3,9 +3,9 @@
 import numpy as np
 
 from .. import data
+from ..autodiff.tape import value_and_grad
 from ..neural_ode import odeint
 from ..optim import Adam
-from ..tape import value_and_grad
 from .training import minimise
 
 

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..autodiff.tape import value_and_grad
 from ..layers import MLP
 from ..neural_ode import odeint
 from ..optim import Adam, fit
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
 from ..solve import odesolve
 from ..stepping import euler, rk4
-from ..tape import value_and_grad
 
 
 @rc_context(STYLE)

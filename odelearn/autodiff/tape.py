@@ -19,7 +19,7 @@ gradient. Ordinary arrays that fun uses must not be changed between the value an
 import numpy as np
 
 from . import rules, rules_arrays, rules_linalg  # noqa: F401, importing them fills the table
-from .traced import Tape, Traced, innermost, plain, shape
+from .tracer import Tape, Traced, innermost, plain, shape
 
 
 def vjp(fun, *args):

@@ -6,7 +6,7 @@ higher ones, come free. `rules_arrays.py` has the functions that move entries ab
 
 import numpy as np
 
-from .traced import COMPOSED, RULES, constant, operand, plain, record, shape
+from .tracer import COMPOSED, RULES, constant, operand, plain, record, shape
 
 
 def rule(fun, *pullbacks):

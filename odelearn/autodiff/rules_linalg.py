@@ -6,7 +6,7 @@ import string
 import numpy as np
 
 from .rules import real, restored, rule, unbroadcast
-from .traced import COMPOSED, RULES, operand, plain, record
+from .tracer import COMPOSED, RULES, operand, plain, record
 
 # --- Products: y = x1 x2 has a_x1 = a x2^T and a_x2 = x1^T a ----------------------------------------------------------
 

@@ -5,7 +5,7 @@ import operator
 import numpy as np
 
 from .rules import rule, unbroadcast
-from .traced import COMPOSED, RULES, Traced, record, shape
+from .tracer import COMPOSED, RULES, Traced, record, shape
 
 # --- Shape and order: the pullback moves back -------------------------------------------------------------------------
 
