@@ -23,8 +23,8 @@ from .failures import SolverError
 from .forward import Forward
 from .gradients import Gradients
 from .interpolating import Interpolating
-from .layers import MLP
 from .neural_ode import event_vjp, odeint, odeint_event, odesolve_vjp
+from .nn.mlp import MLP
 from .optim import SGD, Adam, TrainingStopped, fit
 from .params import ravel
 from .reversible import Reversible

@@ -14,7 +14,7 @@ import numpy as np
 from .checks_solvers import check_solver, check_step
 from .discrete import Discrete
 from .gradcheck import Leaf, multiple, not_finite, place, transposed
-from .layers import MLP
+from .nn.mlp import MLP
 from .params import leaf_names
 from .slips import distance, what_slip
 from .stepping import dop853

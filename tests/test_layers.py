@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from odelearn import MLP, complex_step, counted, odesolve, ravel
-from odelearn.activations import ACTIVATIONS, ONE
 from odelearn.autodiff import tape
-from odelearn.layers import integer_power
+from odelearn.nn.activations import ACTIVATIONS, ONE
+from odelearn.nn.mlp import integer_power
 
 EPS = np.finfo(float).eps
 

@@ -8,7 +8,7 @@ from ..compare import METHODS, compare_gradients, flat, reference_gradient, shor
 from ..discrete import Discrete
 from ..forward import Forward
 from ..interpolating import Interpolating
-from ..layers import MLP
+from ..nn.mlp import MLP
 from ..reversible import Reversible
 from ..stepping import dopri5, rk4
 from .store import whole_file, writable_directory

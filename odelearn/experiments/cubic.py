@@ -5,7 +5,7 @@ from collections import namedtuple
 import numpy as np
 
 from .. import data
-from ..layers import MLP
+from ..nn.mlp import MLP
 from ..solve import odesolve
 from ..stepping import rk4
 from .windows import learn_from_windows

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..dynamics import Dynamics, as_dynamics
-from ..layers import MLP
+from ..nn.mlp import MLP
 from .options import UsageError, one_line
 
 HIDDEN = 16  # units of the network's one hidden layer

@@ -13,7 +13,7 @@ from ..drift import DriftWarning
 from ..dynamics import Dynamics, counted
 from ..forward import Forward
 from ..interpolating import Interpolating
-from ..layers import MLP
+from ..nn.mlp import MLP
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
 from ..plotting_lab import method_line
 from ..reversible import Reversible

@@ -7,8 +7,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..autodiff.tape import value_and_grad
-from ..layers import MLP
 from ..neural_ode import odeint
+from ..nn.mlp import MLP
 from ..optim import Adam, fit
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
 from ..solve import odesolve

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from . import prepared
+from ..dynamics import Dynamics
+from . import mlp_fast
 from .activations import ACTIVATIONS
-from .dynamics import Dynamics
 
 
 def dense(x, W, b, activation):
@@ -144,18 +144,18 @@ class MLP(Dynamics):
 
         return self._like(z, x), pullback
 
-    # The same for solvers, which come back thousands of times with one theta: see prepared.py.
+    # The same for solvers, which come back thousands of times with one theta: see mlp_fast.py.
 
     def stage(self, z0, theta):
-        return prepared.stage(self, z0, theta)
+        return mlp_fast.stage(self, z0, theta)
 
     def stage_vjp(self, z0, theta):
-        return prepared.stage_vjp(self, z0, theta)
+        return mlp_fast.stage_vjp(self, z0, theta)
 
     def collect(self, deferred, weights=None):
         if isinstance(deferred[0], np.ndarray):
             return super().collect(deferred, weights)
-        return prepared.collect(self, deferred, weights)
+        return mlp_fast.collect(self, deferred, weights)
 
     def _layers(self, theta):
         """[(W0, b0, activation), (W1, b1, activation), ...], the last one without activation."""
