@@ -36,7 +36,7 @@ class Pace:
 
 
 def first_length(slope, s, k, span, rtol, atol):
-    """odelearn.control.initial_step, where slope(s) is the slope at s and columns of ones are left out."""
+    """odelearn.solvers.step_size.initial_step, where slope(s) is the slope at s and columns of ones are left out."""
     real = s[..., :2]
     scale = atol + rtol * np.abs(real)
     rms = lambda x: math.sqrt(np.vdot(x, x) / x.size)

@@ -13,13 +13,10 @@ from .audit import audit
 from .autodiff.tape import grad, jacobian, value_and_grad, vjp
 from .checkpointed import Checkpointed
 from .compare import compare_gradients
-from .control import AdaptiveSteps, FixedSteps, rms
 from .data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
 from .discrete import Discrete
 from .drift import DriftWarning
 from .dynamics import Dynamics, counted
-from .events import Event
-from .failures import SolverError
 from .forward import Forward
 from .gradients import Gradients
 from .interpolating import Interpolating
@@ -28,25 +25,15 @@ from .nn.mlp import MLP
 from .optim import SGD, Adam, TrainingStopped, fit
 from .params import ravel
 from .reversible import Reversible
-from .solve import Trajectory, odesolve
-from .stepping import Solver, bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
-from .tableau import (
-    BOSH3,
-    DOP853,
-    DOPRI5,
-    EULER,
-    HEUN,
-    MIDPOINT,
-    RALSTON,
-    RK4,
-    RK38,
-    TABLEAUS,
-    TSIT5,
-    ButcherTableau,
-    Interpolant,
-)
-from .trees import certify, interpolant_conditions, order_conditions
-from .unrolled import unrolled
+from .solvers.coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TABLEAUS, TSIT5
+from .solvers.errors import SolverError
+from .solvers.events import Event
+from .solvers.odesolve import Trajectory, odesolve
+from .solvers.order_conditions import certify, interpolant_conditions, order_conditions
+from .solvers.solver import Solver, bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
+from .solvers.step_size import AdaptiveSteps, FixedSteps, rms
+from .solvers.tableau import ButcherTableau, Interpolant
+from .solvers.unrolled import unrolled
 from .verify import (
     Report,
     check_gradient,
@@ -64,7 +51,7 @@ __all__ = [name for name in dir() if not name.startswith("_")]
 def __getattr__(name):
     """scipy_solver and as_ode_solver, which import SciPy, when they are asked for."""
     if name in ("scipy_solver", "as_ode_solver"):
-        from . import scipy_bridge
+        from .solvers import scipy_bridge
 
         return getattr(scipy_bridge, name)
     raise AttributeError(f"module 'odelearn' has no attribute {name!r}")

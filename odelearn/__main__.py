@@ -9,8 +9,8 @@ import odelearn
 
 from .data import DataError
 from .experiments.options import METHODS, UsageError
-from .failures import SolverError
 from .optim import TrainingStopped
+from .solvers.errors import SolverError
 
 EPILOG = """\
 examples:

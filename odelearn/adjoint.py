@@ -12,11 +12,11 @@ import numpy as np
 from .discrete import Discrete
 from .drift import Drift
 from .dynamics import as_dynamics
-from .failures import SolverError
 from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of
-from .problem import initial_value_problem
-from .solve import odesolve
-from .stepping import Log, Solver, accepted_steps, dopri5, solution
+from .solvers.errors import SolverError
+from .solvers.odesolve import odesolve
+from .solvers.problem import initial_value_problem
+from .solvers.solver import Log, Solver, accepted_steps, dopri5, solution
 
 ACCURATE = dopri5(rtol=1e-12, atol=1e-14)  # "the exact flow", wherever the proof speaks of it
 

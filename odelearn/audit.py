@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .control import AdaptiveSteps, FixedSteps
 from .manners import manner_rows, tableau_rows, variation_rows
 from .measurements import ORDER, Subject, control_rows, dense_rows, is_fixed, opening_rows, order_rows
-from .solve import odesolve
-from .stepping import Solver
+from .solvers.odesolve import odesolve
+from .solvers.solver import Solver
+from .solvers.step_size import AdaptiveSteps, FixedSteps
 from .trials import Bench
 
 

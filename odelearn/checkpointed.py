@@ -7,9 +7,9 @@ import numpy as np
 from .discrete import Sweep
 from .gradients import cotangent_of
 from .mesh import mesh_of
-from .problem import initial_value_problem
-from .rk import Scheme, rk_step
-from .stepping import Log, accepted_steps
+from .solvers.problem import initial_value_problem
+from .solvers.runge_kutta import Scheme, rk_step
+from .solvers.solver import Log, accepted_steps
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .gradcheck import Leaf, multiple, not_finite, place, transposed
 from .nn.mlp import MLP
 from .params import leaf_names
 from .slips import distance, what_slip
-from .stepping import dop853
+from .solvers.solver import dop853
 from .verdict import NOTHING_YET, Verdict
 from .verify import check_gradient
 

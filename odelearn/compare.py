@@ -14,13 +14,13 @@ from .checkpointed import Checkpointed
 from .discrete import Discrete
 from .drift import DriftWarning
 from .dynamics import counted
-from .failures import SolverError
 from .forward import Forward
 from .gradients import Gradients
 from .interpolating import Interpolating
-from .problem import initial_value_problem
 from .reversible import Reversible
-from .stepping import Solver, dop853
+from .solvers.errors import SolverError
+from .solvers.problem import initial_value_problem
+from .solvers.solver import Solver, dop853
 
 METHODS = (Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible())
 REFERENCE = dop853(rtol=1e-12, atol=1e-14)

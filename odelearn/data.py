@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 
-from .solve import odesolve
-from .stepping import dopri5
+from .solvers.odesolve import odesolve
+from .solvers.solver import dopri5
 
 MISSING = {"", "na", "nan"}
 

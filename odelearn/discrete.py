@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
-from .problem import initial_value_problem
-from .rk import rk_step_pullback
-from .stepping import Log, solution
+from .solvers.problem import initial_value_problem
+from .solvers.runge_kutta import rk_step_pullback
+from .solvers.solver import Log, solution
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .gradients import BackwardStats, Gradients, cotangent_of
-from .problem import initial_value_problem
-from .stepping import Log, accepted_steps
+from .solvers.problem import initial_value_problem
+from .solvers.solver import Log, accepted_steps
 
 
 @dataclass(frozen=True)

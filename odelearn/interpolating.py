@@ -7,8 +7,8 @@ import numpy as np
 from .adjoint import run_back
 from .dynamics import counted
 from .gradients import cotangent_of, held_by
-from .solve import odesolve
-from .stepping import Solver
+from .solvers.odesolve import odesolve
+from .solvers.solver import Solver
 
 
 @dataclass(frozen=True)

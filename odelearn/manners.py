@@ -6,8 +6,8 @@ And of a tableau, what takes no solve at all: the certificate of its order condi
 import numpy as np
 
 from .measurements import Row, row
+from .solvers.order_conditions import TOLERANCE, certify
 from .suspects import tableau_fault
-from .trees import TOLERANCE, certify
 from .trials import FORCED, SPANS, Problem
 
 STARTS = {

@@ -8,10 +8,10 @@ import numpy as np
 from .adjoint import Backsolve
 from .autodiff import tape
 from .dynamics import as_dynamics
-from .failures import SolverError
 from .gradients import Gradients
-from .solve import odesolve
-from .stepping import checked_solver, dopri5
+from .solvers.errors import SolverError
+from .solvers.odesolve import odesolve
+from .solvers.solver import checked_solver, dopri5
 
 
 def odesolve_vjp(z0, f, ts, theta, solver, method=Backsolve()):  # noqa: B008, methods are frozen

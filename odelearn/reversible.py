@@ -19,9 +19,9 @@ from .discrete import Sweep
 from .drift import DriftWarning
 from .gradients import cotangent_of
 from .mesh import mesh_of
-from .problem import initial_value_problem
-from .rk import Scheme, rk_step, rk_step_pullback
-from .stepping import Log, accepted_steps
+from .solvers.problem import initial_value_problem
+from .solvers.runge_kutta import Scheme, rk_step, rk_step_pullback
+from .solvers.solver import Log, accepted_steps
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ adjoint to use is `adjoint.Backsolve`.
 
 import numpy as np
 
-from .solve import odesolve
-from .stepping import dop853
+from .solvers.odesolve import odesolve
+from .solvers.solver import dop853
 
 SOLVER = dop853(rtol=1e-6, atol=1e-8)  # far below the differences between the slips
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .trees import TOLERANCE, certified_order, interpolant_conditions, largest
+from .solvers.order_conditions import TOLERANCE, certified_order, interpolant_conditions, largest
 from .trials import LINEAR, SYSTEM
 
 # ---- one solve of y' = 1, whose solution is the time that the solver believes in

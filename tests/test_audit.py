@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-import odelearn.rk
 from odelearn import TABLEAUS, AdaptiveSteps, ButcherTableau, FixedSteps, Solver, odesolve, rk4
 from odelearn.audit import audit, shown, subject_of
 from odelearn.experiments import audit as experiment
 from odelearn.measurements import by_mesh, ladder, order_of
-from odelearn.scipy_bridge import scipy_solver
+from odelearn.solvers.coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, RALSTON, RK4, TSIT5
+from odelearn.solvers.runge_kutta import Step
+from odelearn.solvers.scipy_bridge import scipy_solver
 from odelearn.suspects import changed, tableau_fault
-from odelearn.tableau import BOSH3, DOP853, DOPRI5, EULER, HEUN, RALSTON, RK4, TSIT5
 from odelearn.trials import FORCED, PROBLEMS, Bench, Trial
 
 FEW_STAGES = [tableau for tableau in TABLEAUS.values() if tableau.stages < 12]
@@ -232,9 +232,11 @@ def test_a_bug_in_a_tableau_is_observed_and_located(bug, observed, located, cont
 
 
 def test_an_error_estimate_without_h_in_our_own_engine_is_named(monkeypatch):
-    combined = odelearn.rk.Step.combine
+    combined = Step.combine
     monkeypatch.setattr(
-        odelearn.rk.Step, "error", property(lambda step: combined(step, step.scheme.tableau.b_err, step.k) / step.h)
+        Step,
+        "error",
+        property(lambda step: combined(step, step.scheme.tableau.b_err, step.k) / step.h),
     )
     report = audit(Solver(DOPRI5, AdaptiveSteps()))
     assert not report
@@ -415,7 +417,7 @@ def test_the_command_prints_a_table_and_draws(tmp_path, capsys):
 
 
 def test_the_command_shows_what_failed_and_does_without_scipy(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "odelearn.scipy_bridge", None)
+    monkeypatch.setitem(sys.modules, "odelearn.solvers.scipy_bridge", None)
     monkeypatch.setitem(experiment.ADAPTIVE, "dopri5", lambda *tol: Solver(shifted(DOPRI5), AdaptiveSteps(1e-3, 1e-3)))
     monkeypatch.setattr(experiment, "draw", lambda *_: None)
     assert experiment.audit(tmp_path, quick=True) == 1

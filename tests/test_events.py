@@ -27,12 +27,12 @@ from odelearn import (
     rk4,
 )
 from odelearn.checkpointed import Checkpointed
-from odelearn.events import Event, zero
 from odelearn.forward import Forward
 from odelearn.interpolating import Interpolating
 from odelearn.neural_ode import event_vjp, odeint_event
 from odelearn.reversible import Reversible
-from odelearn.stepping import dop853, tsit5
+from odelearn.solvers.events import Event, zero
+from odelearn.solvers.solver import dop853, tsit5
 
 by_name = dict(ids=lambda x: getattr(x, "name", None) or str(x))
 SOLVERS = dict(rk4=rk4(n=7), bosh3=bosh3(), dopri5=dopri5(), tsit5=tsit5(), dop853=dop853(), midpoint=midpoint(h=0.3))

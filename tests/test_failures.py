@@ -22,12 +22,12 @@ from odelearn import (
     counted,
     dopri5,
     euler,
-    failures,
     odeint,
     odesolve,
     rk4,
 )
-from odelearn.stepping import dop853, tsit5
+from odelearn.solvers import errors
+from odelearn.solvers.solver import dop853, tsit5
 
 by_name = dict(ids=lambda x: getattr(x, "name", None) or str(x))
 ADAPTIVE = [dopri5(), tsit5(), bosh3(), dop853(), Solver(HEUN, AdaptiveSteps())]
@@ -63,7 +63,7 @@ def test_a_stiff_problem_is_called_stiff(solver):
     message = failure(1.0, relaxation(-1e6), (0.0, 100.0), None, solver)
     assert "The problem is stiff" in message and 'scipy_solver("Radau")' in message and solver.tableau.name in message
     assert number(r"rate lambda = ()", message) == pytest.approx(-1e6, rel=0.01)
-    end = failures.stability_limit(solver.tableau)
+    end = errors.stability_limit(solver.tableau)
     assert number(r"\(now ()\)", message) == pytest.approx(-end, rel=0.5)
     assert number(r"h up to ()", message) == pytest.approx(end / 1e6, rel=0.05)
     assert number(r"the rest takes () more", message) == pytest.approx(100 / (end / 1e6), rel=0.5)
@@ -183,7 +183,7 @@ LIMITS = dict(EULER=2.0, HEUN=2.0, RK4=2.785, BOSH3=2.513, DOPRI5=3.307)
 @pytest.mark.parametrize("name", LIMITS)
 def test_stability_limit_is_where_the_steps_begin_to_grow(name):
     """As published; and a step a little shorter damps y' = -y, one a little longer makes it grow."""
-    limit, one_step = failures.stability_limit(TABLEAUS[name]), Solver(TABLEAUS[name], FixedSteps(n=1))
+    limit, one_step = errors.stability_limit(TABLEAUS[name]), Solver(TABLEAUS[name], FixedSteps(n=1))
     assert limit == pytest.approx(LIMITS[name], abs=0.01)
     after = lambda h: abs(odesolve(1.0, lambda y, t, theta: -y, (0.0, h), None, one_step).zs[-1])
     assert after(limit - 0.01) < 1 < after(limit + 0.02)
@@ -194,7 +194,7 @@ def test_h_lambda_is_the_fastest_rate_of_the_field():
     X = np.linalg.qr(rng.normal(size=(4, 4)))[0]
     A = X @ np.diag([-40.0, 3.0, -2.0, 1.0]) @ X.T
     step = odesolve(rng.normal(size=4), lambda z, t, theta: A @ z + np.cos(t), (0.0, 0.1), None, rk4(n=1)).steps[0]
-    assert failures.h_lambda(step) == pytest.approx(-4.0, rel=1e-3)
+    assert errors.h_lambda(step) == pytest.approx(-4.0, rel=1e-3)
 
 
 # ---- wrong arguments, before the first step

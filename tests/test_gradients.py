@@ -158,7 +158,7 @@ def test_discrete_is_the_tape_through_the_whole_solve(p):
 @pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
 def test_adaptive_discrete_is_the_derivative_on_the_frozen_mesh(p, solver):
     """The accepted mesh, as fractions of each interval, is held constant: complex step through those very steps."""
-    from odelearn.unrolled import unrolled_step
+    from odelearn.solvers.unrolled import unrolled_step
 
     steps = odesolve(p.z0, p.f, p.ts, p.theta, solver).steps
     ends = [0, *(1 + next(i for i, s in enumerate(steps) if s.t_next == t) for t in p.ts[1:])]

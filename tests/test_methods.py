@@ -42,7 +42,7 @@ from odelearn import (
 )
 from odelearn.compare import short
 from odelearn.drift import Drift, DriftWarning
-from odelearn.unrolled import unrolled_step
+from odelearn.solvers.unrolled import unrolled_step
 
 METHODS = [Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible()]
 BOTH_WAYS = [way(p) for p in BATTERY for way in (lambda p: p, backwards)]

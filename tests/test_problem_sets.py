@@ -8,7 +8,7 @@ from problems import backwards
 from scipy.integrate import solve_ivp
 
 from odelearn import TABLEAUS, FixedSteps, Solver, bosh3, counted, dopri5, observed_order, odesolve
-from odelearn.stepping import dop853, tsit5
+from odelearn.solvers.solver import dop853, tsit5
 from odelearn.trials import EVERYTHING
 
 CLOSED = TORCHDIFFEQ + SCIPY

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odelearn import TABLEAUS, FixedSteps, Solver, bosh3, counted, dopri5, odesolve
-from odelearn.stepping import dop853, tsit5
+from odelearn.solvers.solver import dop853, tsit5
 
 examples = settings(deadline=None, derandomize=True, max_examples=30, database=None)
 

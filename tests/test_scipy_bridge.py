@@ -23,12 +23,12 @@ from odelearn import (
     unrolled,
 )
 from odelearn.checkpointed import Checkpointed
-from odelearn.events import Event
 from odelearn.forward import Forward
 from odelearn.interpolating import Interpolating
 from odelearn.neural_ode import odeint_event
 from odelearn.reversible import Reversible
-from odelearn.scipy_bridge import METHODS, as_ode_solver, scipy_solver
+from odelearn.solvers.events import Event
+from odelearn.solvers.scipy_bridge import METHODS, as_ode_solver, scipy_solver
 
 ALL = list(METHODS)
 IMPLICIT = ["Radau", "BDF", "LSODA"]

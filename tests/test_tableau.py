@@ -9,8 +9,16 @@ from scipy.integrate import DOP853 as ScipyDOP853
 from scipy.integrate import RK23, RK45
 from scipy.integrate._ivp.rk import Dop853DenseOutput
 
-from odelearn.tableau import BOSH3, DOP853, DOPRI5, HEUN, RK4, TABLEAUS, TSIT5, ButcherTableau, Interpolant
-from odelearn.trees import TOLERANCE, certified_order, certify, interpolant_conditions, largest, order_conditions
+from odelearn.solvers.coefficients import BOSH3, DOP853, DOPRI5, HEUN, RK4, TABLEAUS, TSIT5
+from odelearn.solvers.order_conditions import (
+    TOLERANCE,
+    certified_order,
+    certify,
+    interpolant_conditions,
+    largest,
+    order_conditions,
+)
+from odelearn.solvers.tableau import ButcherTableau, Interpolant
 
 # fmt: off
 KNOWN = {

@@ -7,8 +7,8 @@ from math import factorial, prod
 import numpy as np
 import pytest
 
-from odelearn.tableau import DOP853, DOPRI5, RK4, TABLEAUS, TSIT5
-from odelearn.trees import (
+from odelearn.solvers.coefficients import DOP853, DOPRI5, RK4, TABLEAUS, TSIT5
+from odelearn.solvers.order_conditions import (
     certified_order,
     certify,
     density,

@@ -504,7 +504,7 @@ for name, slip in slips.items():
 # ## 9. Ours and the library's
 #
 # `odelearn.discrete` does what the two loops above do, for any $f$ with a pullback, any explicit tableau, fixed and
-# adaptive steps. `odelearn.rk.rk_step_pullback` is `rk_step_back`.
+# adaptive steps. `odelearn.solvers.runge_kutta.rk_step_pullback` is `rk_step_back`.
 
 # %% tags=["agree"]
 for tableau in odelearn.EULER, odelearn.HEUN, odelearn.MIDPOINT, odelearn.RK38, odelearn.RK4, odelearn.DOPRI5:

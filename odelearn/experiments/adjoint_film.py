@@ -4,8 +4,8 @@ import numpy as np
 
 from ..adjoint import augmented
 from ..dynamics import as_dynamics
-from ..solve import odesolve
-from ..stepping import Log, accepted_steps, rk4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import Log, accepted_steps, rk4
 from .store import whole_file, writable_directory
 
 THETA = np.array([1.1, 0.9, 1.2, 0.8])

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..audit import audit as examine
 from ..audit import by
-from ..stepping import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
+from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
 from ..trials import Bench, Problem
 from .store import whole_file, writable_directory
 
@@ -52,7 +52,7 @@ def audit(out="figures", quick=False):
 def scipy_solvers():
     """name -> SciPy's own solver as (z0, f, ts, tol) -> zs; none where SciPy is not installed."""
     try:
-        from ..scipy_bridge import integrate
+        from ..solvers.scipy_bridge import integrate
     except ImportError:
         print("SciPy is not installed: only our own solvers are audited.\n")
         return {}

@@ -7,10 +7,10 @@ import numpy as np
 
 from ..adjoint import Backsolve
 from ..autodiff.tape import grad
-from ..control import AdaptiveSteps, FixedSteps
 from ..discrete import Discrete
 from ..drift import DriftWarning
-from ..stepping import Solver
+from ..solvers.solver import Solver
+from ..solvers.step_size import AdaptiveSteps, FixedSteps
 from ..verify import check_gradient
 from .options import UsageError, one_line
 from .training import no_warnings

@@ -10,7 +10,7 @@ from ..forward import Forward
 from ..interpolating import Interpolating
 from ..nn.mlp import MLP
 from ..reversible import Reversible
-from ..stepping import dopri5, rk4
+from ..solvers.solver import dopri5, rk4
 from .store import whole_file, writable_directory
 
 NET = MLP((2, 50, 2), power=3)

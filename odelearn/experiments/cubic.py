@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import data
 from ..nn.mlp import MLP
-from ..solve import odesolve
-from ..stepping import rk4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import rk4
 from .windows import learn_from_windows
 
 NET = MLP((2, 50, 2), power=3)  # tanh(z^3 W0 + b0) W1 + b1

@@ -2,7 +2,7 @@
 
 from ..adjoint import Backsolve
 from ..discrete import Discrete
-from ..stepping import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
+from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
 
 FIXED = {"euler": euler, "midpoint": midpoint, "heun": heun, "ralston": ralston, "rk4": rk4, "rk38": rk38}
 ADAPTIVE = {"bosh3": bosh3, "dopri5": dopri5, "tsit5": tsit5, "dop853": dop853}

@@ -5,8 +5,8 @@ from collections import namedtuple
 import numpy as np
 
 from .. import data
-from ..solve import odesolve
-from ..stepping import dopri5, euler, rk4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import dopri5, euler, rk4
 from .cubic import learn_cubic
 from .store import whole_file, writable_directory
 from .windows import learn_from_windows

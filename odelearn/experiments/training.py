@@ -7,10 +7,10 @@ import numpy as np
 
 from ..autodiff.tape import value_and_grad
 from ..drift import DriftWarning
-from ..failures import SolverError
 from ..neural_ode import odeint
 from ..optim import Adam, TrainingStopped, fit
-from ..solve import odesolve
+from ..solvers.errors import SolverError
+from ..solvers.odesolve import odesolve
 
 FIRST_ROWS = 4  # that the loss looks at when training begins
 

@@ -8,8 +8,8 @@ from .. import adjoint as B
 from ..discrete import Discrete
 from ..dynamics import Dynamics
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solve import odesolve
-from ..stepping import rk4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import rk4
 from ..verify import finite_difference
 from .backpropagation import EXACT, T0, THETA, TN, Z0, a_at, flow, pendulum, z_and_a
 

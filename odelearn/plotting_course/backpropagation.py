@@ -6,13 +6,13 @@ from matplotlib.figure import Figure
 
 from ..adjoint import Backsolve, adjoint, da_dt, through_layer
 from ..checkpointed import Checkpointed
-from ..control import FixedSteps
 from ..discrete import Discrete
 from ..dynamics import Dynamics
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solve import odesolve
-from ..stepping import Solver, dop853, rk4
-from ..tableau import EULER, MIDPOINT, RK4
+from ..solvers.coefficients import EULER, MIDPOINT, RK4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import Solver, dop853, rk4
+from ..solvers.step_size import FixedSteps
 
 THREE = [(ORANGE, "o"), (SKY, "^"), (BLUE, "s")]  # told apart in grey by their markers
 

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from ..adjoint import da_aug_dt
 from ..dynamics import Dynamics
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solve import odesolve
-from ..stepping import dop853, euler, rk4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import dop853, euler, rk4
 from ..verify import complex_step, observed_order
 
 

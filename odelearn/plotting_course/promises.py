@@ -17,8 +17,8 @@ from ..nn.mlp import MLP
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
 from ..plotting_lab import method_line
 from ..reversible import Reversible
-from ..solve import odesolve
-from ..stepping import dop853, dopri5, midpoint
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import dop853, dopri5, midpoint
 
 
 def memory(N, held):

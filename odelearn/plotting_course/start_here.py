@@ -11,8 +11,8 @@ from ..neural_ode import odeint
 from ..nn.mlp import MLP
 from ..optim import Adam, fit
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
-from ..solve import odesolve
-from ..stepping import euler, rk4
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import euler, rk4
 
 
 @rc_context(STYLE)

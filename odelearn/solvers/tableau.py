@@ -6,7 +6,7 @@ One step of size h from (t, z), with stages i = 1 ... s:
     k_i    = f(Z_i, t + c_i h, theta)             ---+---
     z_next = z + h sum_i b_i k_i                     | b
 
-The numbers alone settle the order of a method: `trees.py` has the conditions. Hairer, Norsett, Wanner, Solving Ordinary
+The numbers alone settle the order of a method: `order_conditions.py` has the conditions. Hairer, Norsett, Wanner, Solving Ordinary
 Differential Equations I (below: HNW), section II.1 for the form, II.4 for embedded weights, II.6 for dense output.
 """
 
@@ -15,8 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import dop853
-from .trees import TOLERANCE, certified_order
+from .order_conditions import TOLERANCE, certified_order
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -176,116 +175,3 @@ def freeze(frozen, **fields):
     """Set what validation has made of the arguments: the one time that a frozen dataclass is written to."""
     for field, value in fields.items():
         object.__setattr__(frozen, field, value)
-
-
-# Fractions where the published coefficients are fractions; the decimals are theirs, to the last digit of a float64.
-# fmt: off
-EULER = ButcherTableau(
-    "EULER", order=1,
-    c=[0],
-    A=[[0]],
-    b= [1],
-)
-MIDPOINT = ButcherTableau(
-    "MIDPOINT", order=2,
-    c=[0, 1/2],
-    A=[[  0, 0],
-       [1/2, 0]],
-    b= [  0, 1],
-)
-HEUN = ButcherTableau(  # the trapezoidal rule, Euler embedded
-    "HEUN", order=2,
-    c=[0, 1],
-    A=[[0, 0],
-       [1, 0]],
-    b=     [1/2,     1/2],
-    b_err= [1/2 - 1, 1/2],
-)
-RALSTON = ButcherTableau(  # Ralston 1962: the two stages of least error bound; Euler embedded
-    "RALSTON", order=2,
-    c=[0, 2/3],
-    A=[[  0, 0],
-       [2/3, 0]],
-    b=     [1/4,     3/4],
-    b_err= [1/4 - 1, 3/4],
-)
-RK4 = ButcherTableau(  # Kutta 1901: HNW Table II.1.2
-    "RK4", order=4,
-    c=[0, 1/2, 1/2, 1],
-    A=[[  0,   0,   0, 0],
-       [1/2,   0,   0, 0],
-       [  0, 1/2,   0, 0],
-       [  0,   0,   1, 0]],
-    b= [1/6, 2/6, 2/6, 1/6],
-)
-RK38 = ButcherTableau(  # Kutta 1901, the 3/8 rule: HNW Table II.1.2
-    "RK38", order=4,
-    c=[0, 1/3, 2/3, 1],
-    A=[[   0,   0,   0, 0],
-       [ 1/3,   0,   0, 0],
-       [-1/3,   1,   0, 0],
-       [   1,  -1,   1, 0]],
-    b= [ 1/8, 3/8, 3/8, 1/8],
-)
-BOSH3 = ButcherTableau(  # Bogacki and Shampine 1989
-    "BOSH3", order=3,
-    c=[0, 1/2, 3/4, 1],
-    A=[[  0,   0,   0,   0],
-       [1/2,   0,   0,   0],
-       [  0, 3/4,   0,   0],
-       [2/9, 1/3, 4/9,   0]],
-    b= [2/9, 1/3, 4/9,   0],  # b_hat = [7/24, 1/4, 1/3, 1/8]
-    b_err=[2/9 - 7/24, 1/3 - 1/4, 4/9 - 1/3, -1/8],
-)
-
-QUARTIC = [0, 1, -2, 1]  # x^2 (1-x)^2 vanishes with its slope at both ends, so a multiple of it can be added to a cubic
-
-DOPRI5_B = [35/384, 0, 500/1113, 125/192, -2187/6784, 11/84, 0]
-DOPRI5 = ButcherTableau(  # Dormand and Prince 1980: HNW Table II.5.2
-    "DOPRI5", order=5,
-    c=[0, 1/5, 3/10, 4/5, 8/9, 1, 1],
-    A=[[         0,            0,           0,        0,            0,     0, 0],
-       [       1/5,            0,           0,        0,            0,     0, 0],
-       [      3/40,         9/40,           0,        0,            0,     0, 0],
-       [     44/45,       -56/15,        32/9,        0,            0,     0, 0],
-       [19372/6561, -25360/2187,  64448/6561, -212/729,             0,     0, 0],
-       [ 9017/3168,     -355/33,  46732/5247,   49/176,  -5103/18656,     0, 0],
-       [    35/384,            0,   500/1113,  125/192,   -2187/6784, 11/84, 0]],
-    b=DOPRI5_B,
-    b_err=[71/57600, 0, -71/16695, 71/1920, -17253/339200, 22/525, -1/40],
-    interpolant=Interpolant(order=4, P=hermite(DOPRI5_B, end=6, degree=4) + np.outer([  # Shampine 1986
-        -12715105075/11282082432, 0, 87487479700/32700410799, -10690763975/1880347072,
-        701980252875/199316789632, -1453857185/822651844, 69997945/29380423], QUARTIC)),
-)
-
-TSIT5_B = [0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774, 0]
-TSIT5 = ButcherTableau(  # Tsitouras 2011
-    "TSIT5", order=5,
-    c=[0, 0.161, 0.327, 0.9, 0.9800255409045097, 1, 1],
-    A=[
-    [ 0,                     0,                  0,                  0,                    0,                    0, 0],
-    [ 0.161,                 0,                  0,                  0,                    0,                    0, 0],
-    [-0.008480655492356989,  0.335480655492357,  0,                  0,                    0,                    0, 0],
-    [ 2.8971530571054935,   -6.359448489975075,  4.3622954328695815, 0,                    0,                    0, 0],
-    [ 5.325864828439257,   -11.748883564062828,  7.4955393428898365, -0.09249506636175525, 0,                    0, 0],
-    [ 5.86145544294642,    -12.92096931784711,   8.159367898576159,  -0.071584973281401,  -0.028269050394068383, 0, 0],
-    TSIT5_B],
-    b=TSIT5_B,
-    b_err=[0.0017800110522257714, 0.0008164344596567469, -0.007880878010261995, 0.1447110071732629, -0.5823571654525552,
-           0.45808210592918697, -1/66],
-    interpolant=Interpolant(order=4, P=hermite(TSIT5_B, end=6, degree=4) + np.outer([
-        -1.0530884977290216, 0.1017, 2.490627285651253, -16.548102889244902, 47.37952196281928, -34.87065786149661,
-        2.5], QUARTIC)),
-)
-
-DOP853 = ButcherTableau(  # Dormand and Prince; Hairer, Norsett and Wanner 1993
-    "DOP853", order=8,
-    A=dop853.A[:12, :12], b=dop853.B, c=dop853.C[:12], b_err=dop853.B_ERR, b_err3=dop853.B_ERR3,
-    interpolant=Interpolant(order=7, P=hermite(dop853.A[12], end=12, degree=7) + dop853.D.T @ dop853.BUMPS,
-                            A=dop853.A[12:], c=dop853.C[12:]),
-)
-# fmt: on
-
-TABLEAUS = {
-    tableau.name: tableau for tableau in (EULER, MIDPOINT, HEUN, RALSTON, RK4, RK38, BOSH3, DOPRI5, TSIT5, DOP853)
-}

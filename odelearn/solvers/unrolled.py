@@ -6,7 +6,7 @@ a whole solve can stand on the tape (with derivatives of any order), and complex
 
 import numpy as np
 
-from .control import FixedSteps
+from .step_size import FixedSteps
 
 
 def unrolled_step(f, z, t, h, theta, tableau):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .control import AdaptiveSteps
-from .stepping import accepted_steps
+from .solver import accepted_steps
+from .step_size import AdaptiveSteps
 
 Crossing = namedtuple("Crossing", "t z")  # when an event occurred, and the state then
 

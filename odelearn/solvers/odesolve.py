@@ -5,10 +5,10 @@ from collections import namedtuple
 
 import numpy as np
 
-from .control import RecordedSteps
 from .events import as_events, solution_with_events
 from .problem import initial_value_problem
-from .stepping import Log, Solver, dopri5, solution
+from .solver import Log, Solver, dopri5, solution
+from .step_size import RecordedSteps
 
 Stats = namedtuple("Stats", "evals accepted rejected attempts")
 

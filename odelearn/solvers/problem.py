@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .dynamics import as_dynamics
+from ..dynamics import as_dynamics
 
 REAL_OF = {"f": np.float32, "d": np.float64, "F": np.float32, "D": np.float64}  # the four dtypes a state may have
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate
 
-from . import failures
-from .control import AdaptiveSteps, is_finite
-from .dynamics import Dynamics
-from .failures import SolverError
-from .stepping import Log, Solver, accepted_steps, first_slope
+from ..dynamics import Dynamics
+from . import errors
+from .errors import SolverError
+from .solver import Log, Solver, accepted_steps, first_slope
+from .step_size import AdaptiveSteps, is_finite
 
 METHODS = {  # and the dtypes of z. Implicit methods take differences of f, which single precision is too coarse for
     "RK23": "fdFD",
@@ -159,17 +159,17 @@ def advanced(scipys, f, t, z, t_end, number):
 def gave_up(scipys, reason, f, t, z, t_end, number):
     bad, dz, why = f.bad, like(f(t, z.reshape(-1)), z), ""
     if bad is not None:
-        why = f"f was not finite: {failures.component('dz/dt', bad[1], failures.bad(bad[1]))} at t = {bad[0]:.6g}"
-    elif failures.grows_within((t_end - t) / 1000, z, dz):
-        why = failures.blow_up(z, dz, t)
-    at = f"in step {number} at t = {t:.6g}, {failures.component('z', z, failures.largest(z))}"
+        why = f"f was not finite: {errors.component('dz/dt', bad[1], errors.bad(bad[1]))} at t = {bad[0]:.6g}"
+    elif errors.grows_within((t_end - t) / 1000, z, dz):
+        why = errors.blow_up(z, dz, t)
+    at = f"in step {number} at t = {t:.6g}, {errors.component('z', z, errors.largest(z))}"
     return SolverError(f"SciPy's {type(scipys).__name__} failed {at}: {reason.rstrip('.')}. {why}".rstrip())
 
 
 def too_many_steps(solver, z, t, t_end):
     return SolverError(
         f"max_steps = {solver.control.max_steps} steps of SciPy's {solver.method} led only to t = {t:.6g} of "
-        f"{t_end:.6g}, where {failures.component('z', z, failures.largest(z))}. If the problem is stiff, take Radau, "
+        f"{t_end:.6g}, where {errors.component('z', z, errors.largest(z))}. If the problem is stiff, take Radau, "
         "BDF or LSODA; otherwise loosen rtol and atol, or raise max_steps"
     )
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import failures
-from .control import AdaptiveSteps, FixedSteps, is_finite
-from .rk import Scheme, rk_step
-from .tableau import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TSIT5, ButcherTableau
+from . import errors
+from .coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TSIT5
+from .runge_kutta import Scheme, rk_step
+from .step_size import AdaptiveSteps, FixedSteps, is_finite
+from .tableau import ButcherTableau
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def first_slope(measure, z0, t0, log):
     if not np.array_equal(z0, z):
         raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
     if not is_finite(k0):
-        raise failures.non_finite_start(k0, t0)
+        raise errors.non_finite_start(k0, t0)
     return k0, kept
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import failures
+from . import errors
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class FixedPace:
     def judge(self, step):
         self.attempts += 1
         if not is_finite(step.z_next):
-            raise failures.non_finite(step, self.attempts, self.step)
+            raise errors.non_finite(step, self.attempts, self.step)
         self.step = step
         return math.nan, True
 
@@ -201,7 +201,7 @@ class AdaptivePace:
         rest = abs(self.t_last - t) / pace if pace > 0 else math.inf  # attempts still to be made
         beyond = rest / (c.patience * c.max_steps) if pace <= 1.1 * pace_then else 0
         if self.attempts == c.max_steps or beyond > 25 or (beyond > 1 and self.is_stiff()):
-            raise failures.too_many_steps(self.step, self.attempts, c.max_steps, t, self.t_last, rest)
+            raise errors.too_many_steps(self.step, self.attempts, c.max_steps, t, self.t_last, rest)
         self.plan_stock(t, pace)
 
     def plan_stock(self, t, pace):
@@ -209,8 +209,8 @@ class AdaptivePace:
         self.next_stock = min(self.attempts + max(self.control.max_steps // 100, 500), self.control.max_steps)
 
     def is_stiff(self):
-        self.log.evals += failures.PROBES
-        return failures.is_stiff(self.step)
+        self.log.evals += errors.PROBES
+        return errors.is_stiff(self.step)
 
     def judge(self, step):
         error, length = self.error(step), abs(step.h)
@@ -222,8 +222,8 @@ class AdaptivePace:
             smallest = max(self.control.min_step, 10 * math.ulp(step.t))
             if length <= smallest * (1 + 1e-9):
                 if error == math.inf:
-                    raise failures.non_finite(step, self.attempts, self.step)
-                raise failures.step_underflow(step, self.attempts, error, smallest, self.control.min_step)
+                    raise errors.non_finite(step, self.attempts, self.step)
+                raise errors.step_underflow(step, self.attempts, error, smallest, self.control.min_step)
             self.h = length * max(self.control.shrink, self.control.safety * error**-self.exponent)
             self.just_rejected = True
         self.h = min(max(self.h, self.control.min_step), self.control.max_step)
