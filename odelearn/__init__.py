@@ -8,23 +8,24 @@ One idea at every scale, from a NumPy function to a whole ODE solve:
 Read in this order: verify, tape, dynamics, layers, tableau, rk, stepping, solve, discrete, adjoint, neural_ode.
 """
 
-from .adjoint import Backsolve
 from .audit import audit
 from .autodiff.tape import grad, jacobian, value_and_grad, vjp
-from .checkpointed import Checkpointed
 from .compare import compare_gradients
 from .data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
-from .discrete import Discrete
-from .drift import DriftWarning
 from .dynamics import Dynamics, counted
-from .forward import Forward
-from .gradients import Gradients
-from .interpolating import Interpolating
-from .neural_ode import event_vjp, odeint, odeint_event, odesolve_vjp
+from .gradients.backsolve import Backsolve
+from .gradients.base import Gradients
+from .gradients.checkpointed import Checkpointed
+from .gradients.discrete import Discrete
+from .gradients.drift import DriftWarning
+from .gradients.event_time import event_vjp
+from .gradients.forward import Forward
+from .gradients.interpolating import Interpolating
+from .gradients.reversible import Reversible
+from .neural_ode import odeint, odeint_event, odesolve_vjp
 from .nn.mlp import MLP
 from .optim import SGD, Adam, TrainingStopped, fit
 from .params import ravel
-from .reversible import Reversible
 from .solvers.coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TABLEAUS, TSIT5
 from .solvers.errors import SolverError
 from .solvers.events import Event

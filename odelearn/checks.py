@@ -12,8 +12,8 @@ sentences when printed. An exception inside your function comes through as it is
 import numpy as np
 
 from .checks_solvers import check_solver, check_step
-from .discrete import Discrete
 from .gradcheck import Leaf, multiple, not_finite, place, transposed
+from .gradients.discrete import Discrete
 from .nn.mlp import MLP
 from .params import leaf_names
 from .slips import distance, what_slip

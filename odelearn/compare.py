@@ -8,16 +8,16 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from .adjoint import Backsolve
 from .autodiff.tape import value_and_grad
-from .checkpointed import Checkpointed
-from .discrete import Discrete
-from .drift import DriftWarning
 from .dynamics import counted
-from .forward import Forward
-from .gradients import Gradients
-from .interpolating import Interpolating
-from .reversible import Reversible
+from .gradients.backsolve import Backsolve
+from .gradients.base import Gradients
+from .gradients.checkpointed import Checkpointed
+from .gradients.discrete import Discrete
+from .gradients.drift import DriftWarning
+from .gradients.forward import Forward
+from .gradients.interpolating import Interpolating
+from .gradients.reversible import Reversible
 from .solvers.errors import SolverError
 from .solvers.problem import initial_value_problem
 from .solvers.solver import Solver, dop853

@@ -5,7 +5,7 @@ import pytest
 from problems import LINEAR, LOTKA_VOLTERRA, NEURAL, OSCILLATING_RATE, rotation
 
 from odelearn import MLP, Backsolve, complex_step, dopri5, observed_order, odesolve
-from odelearn import adjoint as B
+from odelearn.gradients import appendix_b as B
 
 PROBLEMS = [NEURAL, LOTKA_VOLTERRA, OSCILLATING_RATE]  # two of them depend on t
 EPS = 0.1 / 2.0 ** np.arange(2, 6)  # for observed_order, which halves h from one entry to the next

@@ -26,11 +26,12 @@ from odelearn import (
     odesolve,
     rk4,
 )
-from odelearn.checkpointed import Checkpointed
-from odelearn.forward import Forward
-from odelearn.interpolating import Interpolating
-from odelearn.neural_ode import event_vjp, odeint_event
-from odelearn.reversible import Reversible
+from odelearn.gradients.checkpointed import Checkpointed
+from odelearn.gradients.event_time import event_vjp
+from odelearn.gradients.forward import Forward
+from odelearn.gradients.interpolating import Interpolating
+from odelearn.gradients.reversible import Reversible
+from odelearn.neural_ode import odeint_event
 from odelearn.solvers.events import Event, zero
 from odelearn.solvers.solver import dop853, tsit5
 

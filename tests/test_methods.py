@@ -41,7 +41,7 @@ from odelearn import (
     unrolled,
 )
 from odelearn.compare import short
-from odelearn.drift import Drift, DriftWarning
+from odelearn.gradients.drift import Drift, DriftWarning
 from odelearn.solvers.unrolled import unrolled_step
 
 METHODS = [Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible()]

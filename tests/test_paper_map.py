@@ -14,9 +14,9 @@ TAG = re.compile(r"#.*?((?:\(\d+\)(?:, )?)+)")
 
 
 def tags(module):
-    """The numbers (n) in comments at the ends of lines of odelearn/module.py."""
+    """The numbers (n) in comments at the ends of lines of odelearn/gradients/module.py."""
     found = set()
-    for line in (ROOT / "odelearn" / f"{module}.py").read_text().splitlines():
+    for line in (ROOT / "odelearn" / "gradients" / f"{module}.py").read_text().splitlines():
         for group in TAG.findall(line):
             found |= set(re.findall(r"\((\d+)\)", group))
     return found
@@ -43,7 +43,7 @@ def test_every_equation_has_its_row():
 
 
 def test_every_tag_has_a_row_and_every_row_of_appendix_b_a_tag():
-    tagged = {n for module in ("adjoint", "discrete") for n in tags(module)}
+    tagged = {n for module in ("appendix_b", "backsolve", "discrete") for n in tags(module)}
     assert APPENDIX_B <= tagged <= {n for numbers, *_ in rows() for n in numbers}
 
 

@@ -22,11 +22,11 @@ from odelearn import (
     odesolve,
     unrolled,
 )
-from odelearn.checkpointed import Checkpointed
-from odelearn.forward import Forward
-from odelearn.interpolating import Interpolating
+from odelearn.gradients.checkpointed import Checkpointed
+from odelearn.gradients.forward import Forward
+from odelearn.gradients.interpolating import Interpolating
+from odelearn.gradients.reversible import Reversible
 from odelearn.neural_ode import odeint_event
-from odelearn.reversible import Reversible
 from odelearn.solvers.events import Event
 from odelearn.solvers.scipy_bridge import METHODS, as_ode_solver, scipy_solver
 

@@ -20,8 +20,8 @@ import inspect
 import numpy as np
 
 import odelearn
-from odelearn import adjoint as B
 from odelearn import checks, slips
+from odelearn.gradients import appendix_b as B
 from odelearn.plotting_course import appendix_b as figures
 
 rng = np.random.default_rng(1)

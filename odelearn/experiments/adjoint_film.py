@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..adjoint import augmented
 from ..dynamics import as_dynamics
+from ..gradients.backsolve import augmented
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Log, accepted_steps, rk4
 from .store import whole_file, writable_directory

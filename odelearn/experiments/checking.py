@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..adjoint import Backsolve
 from ..autodiff.tape import grad
-from ..discrete import Discrete
-from ..drift import DriftWarning
+from ..gradients.backsolve import Backsolve
+from ..gradients.discrete import Discrete
+from ..gradients.drift import DriftWarning
 from ..solvers.solver import Solver
 from ..solvers.step_size import AdaptiveSteps, FixedSteps
 from ..verify import check_gradient

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from ..adjoint import Backsolve
 from ..autodiff.tape import grad
 from ..compare import METHODS, compare_gradients, flat, reference_gradient, short, traced, worked
-from ..discrete import Discrete
-from ..forward import Forward
-from ..interpolating import Interpolating
+from ..gradients.backsolve import Backsolve
+from ..gradients.discrete import Discrete
+from ..gradients.forward import Forward
+from ..gradients.interpolating import Interpolating
+from ..gradients.reversible import Reversible
 from ..nn.mlp import MLP
-from ..reversible import Reversible
 from ..solvers.solver import dopri5, rk4
 from .store import whole_file, writable_directory
 

@@ -1,7 +1,7 @@
 """What is written on the command line, as objects: solvers, gradient methods, and the error for what cannot be one."""
 
-from ..adjoint import Backsolve
-from ..discrete import Discrete
+from ..gradients.backsolve import Backsolve
+from ..gradients.discrete import Discrete
 from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
 
 FIXED = {"euler": euler, "midpoint": midpoint, "heun": heun, "ralston": ralston, "rk4": rk4, "rk38": rk38}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..autodiff.tape import value_and_grad
-from ..drift import DriftWarning
+from ..gradients.drift import DriftWarning
 from ..neural_ode import odeint
 from ..optim import Adam, TrainingStopped, fit
 from ..solvers.errors import SolverError

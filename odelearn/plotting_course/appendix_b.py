@@ -4,9 +4,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from .. import adjoint as B
-from ..discrete import Discrete
 from ..dynamics import Dynamics
+from ..gradients import appendix_b as B
+from ..gradients.discrete import Discrete
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import rk4

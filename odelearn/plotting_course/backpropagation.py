@@ -4,10 +4,11 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..adjoint import Backsolve, adjoint, da_dt, through_layer
-from ..checkpointed import Checkpointed
-from ..discrete import Discrete
 from ..dynamics import Dynamics
+from ..gradients.appendix_b import adjoint, da_dt, through_layer
+from ..gradients.backsolve import Backsolve
+from ..gradients.checkpointed import Checkpointed
+from ..gradients.discrete import Discrete
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
 from ..solvers.coefficients import EULER, MIDPOINT, RK4
 from ..solvers.odesolve import odesolve

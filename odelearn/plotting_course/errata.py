@@ -4,8 +4,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..adjoint import da_aug_dt
 from ..dynamics import Dynamics
+from ..gradients.appendix_b import da_aug_dt
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import dop853, euler, rk4

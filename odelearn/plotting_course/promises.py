@@ -6,17 +6,17 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..adjoint import Backsolve
-from ..checkpointed import Checkpointed
-from ..discrete import Discrete
-from ..drift import DriftWarning
 from ..dynamics import Dynamics, counted
-from ..forward import Forward
-from ..interpolating import Interpolating
+from ..gradients.backsolve import Backsolve
+from ..gradients.checkpointed import Checkpointed
+from ..gradients.discrete import Discrete
+from ..gradients.drift import DriftWarning
+from ..gradients.forward import Forward
+from ..gradients.interpolating import Interpolating
+from ..gradients.reversible import Reversible
 from ..nn.mlp import MLP
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
 from ..plotting_lab import method_line
-from ..reversible import Reversible
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import dop853, dopri5, midpoint
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..solvers.problem import initial_value_problem
+from ..solvers.runge_kutta import Scheme, rk_step, rk_step_pullback
+from ..solvers.solver import Log, accepted_steps
+from .base import cotangent_of
 from .discrete import Sweep
 from .drift import DriftWarning
-from .gradients import cotangent_of
 from .mesh import mesh_of
-from .solvers.problem import initial_value_problem
-from .solvers.runge_kutta import Scheme, rk_step, rk_step_pullback
-from .solvers.solver import Log, accepted_steps
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .adjoint import run_back
-from .dynamics import counted
-from .gradients import cotangent_of, held_by
-from .solvers.odesolve import odesolve
-from .solvers.solver import Solver
+from ..dynamics import counted
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import Solver
+from .backsolve import run_back
+from .base import cotangent_of, held_by
 
 
 @dataclass(frozen=True)

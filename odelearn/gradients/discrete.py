@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .gradients import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
-from .solvers.problem import initial_value_problem
-from .solvers.runge_kutta import rk_step_pullback
-from .solvers.solver import Log, solution
+from ..solvers.problem import initial_value_problem
+from ..solvers.runge_kutta import rk_step_pullback
+from ..solvers.solver import Log, solution
+from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
 
 
 @dataclass(frozen=True)

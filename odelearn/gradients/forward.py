@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .gradients import BackwardStats, Gradients, cotangent_of
-from .solvers.problem import initial_value_problem
-from .solvers.solver import Log, accepted_steps
+from ..solvers.problem import initial_value_problem
+from ..solvers.solver import Log, accepted_steps
+from .base import BackwardStats, Gradients, cotangent_of
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from .solvers.step_size import AdaptiveSteps
+from ..solvers.step_size import AdaptiveSteps
 
 SAFETY = 10  # drift is called unexplained from ten times the explanation on
 

@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_right
 from itertools import accumulate, pairwise
 
-from .solvers.step_size import FixedSteps
+from ..solvers.step_size import FixedSteps
 
 
 def mesh_of(control, ts):
