@@ -8,9 +8,7 @@ One idea at every scale, from a NumPy function to a whole ODE solve:
 Read in this order: verify, tape, dynamics, layers, tableau, rk, stepping, solve, discrete, adjoint, neural_ode.
 """
 
-from .audit import audit
 from .autodiff.tape import grad, jacobian, value_and_grad, vjp
-from .compare import compare_gradients
 from .data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
 from .dynamics import Dynamics, counted
 from .gradients.backsolve import Backsolve
@@ -35,15 +33,17 @@ from .solvers.solver import Solver, bosh3, dop853, dopri5, euler, heun, midpoint
 from .solvers.step_size import AdaptiveSteps, FixedSteps, rms
 from .solvers.tableau import ButcherTableau, Interpolant
 from .solvers.unrolled import unrolled
-from .verify import (
+from .verify.compare import compare_gradients
+from .verify.gradient_check import (
     Report,
     check_gradient,
     complex_step,
     dot_product_test,
     finite_difference,
-    observed_order,
     taylor_slope,
 )
+from .verify.order import observed_order
+from .verify.solver_audit import audit
 
 __version__ = "0.1.0"
 __all__ = [name for name in dir() if not name.startswith("_")]

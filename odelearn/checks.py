@@ -12,14 +12,14 @@ sentences when printed. An exception inside your function comes through as it is
 import numpy as np
 
 from .checks_solvers import check_solver, check_step
-from .gradcheck import Leaf, multiple, not_finite, place, transposed
 from .gradients.discrete import Discrete
 from .nn.mlp import MLP
 from .params import leaf_names
 from .slips import distance, what_slip
 from .solvers.solver import dop853
 from .verdict import NOTHING_YET, Verdict
-from .verify import check_gradient
+from .verify.gradient_check import check_gradient
+from .verify.gradient_report import Leaf, multiple, not_finite, place, transposed
 
 __all__ = ["check_vjp", "check_step", "check_solver", "check_adjoint", "Verdict"]
 

@@ -8,14 +8,15 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from odelearn import TABLEAUS, AdaptiveSteps, ButcherTableau, FixedSteps, Solver, odesolve, rk4
-from odelearn.audit import audit, shown, subject_of
 from odelearn.experiments import audit as experiment
-from odelearn.measurements import by_mesh, ladder, order_of
 from odelearn.solvers.coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, RALSTON, RK4, TSIT5
 from odelearn.solvers.runge_kutta import Step
 from odelearn.solvers.scipy_bridge import scipy_solver
-from odelearn.suspects import changed, tableau_fault
-from odelearn.trials import FORCED, PROBLEMS, Bench, Trial
+from odelearn.verify.solver_audit import audit, shown, subject_of
+from odelearn.verify.solver_diagnosis import changed, tableau_fault
+from odelearn.verify.solver_order import by_mesh, ladder, order_of
+from odelearn.verify.solver_problems import FORCED, PROBLEMS
+from odelearn.verify.solver_trials import Bench, Trial
 
 FEW_STAGES = [tableau for tableau in TABLEAUS.values() if tableau.stages < 12]
 EMBEDDED = [HEUN, RALSTON, BOSH3, DOPRI5, TSIT5, DOP853]

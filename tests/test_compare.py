@@ -21,7 +21,7 @@ from odelearn import (
     odesolve_vjp,
     rk4,
 )
-from odelearn.compare import compare_gradients
+from odelearn.verify.compare import compare_gradients
 
 p = LOTKA_VOLTERRA
 

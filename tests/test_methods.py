@@ -40,9 +40,9 @@ from odelearn import (
     rk4,
     unrolled,
 )
-from odelearn.compare import short
 from odelearn.gradients.drift import Drift, DriftWarning
 from odelearn.solvers.unrolled import unrolled_step
+from odelearn.verify.compare import short
 
 METHODS = [Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible()]
 BOTH_WAYS = [way(p) for p in BATTERY for way in (lambda p: p, backwards)]

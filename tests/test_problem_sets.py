@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from odelearn import TABLEAUS, FixedSteps, Solver, bosh3, counted, dopri5, observed_order, odesolve
 from odelearn.solvers.solver import dop853, tsit5
-from odelearn.trials import EVERYTHING
+from odelearn.verify.solver_problems import EVERYTHING
 
 CLOSED = TORCHDIFFEQ + SCIPY
 ADAPTIVE = {bosh3: 1e-5, dopri5: 1e-8, tsit5: 1e-8, dop853: 1e-10}  # with tolerances at which they are at home

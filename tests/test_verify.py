@@ -5,17 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from odelearn.differences import extrapolated
 from odelearn.params import leaves, tree_map
-from odelearn.verify import (
+from odelearn.verify.differences import extrapolated
+from odelearn.verify.gradient_check import (
     Report,
     check_gradient,
     complex_step,
     dot_product_test,
     finite_difference,
-    observed_order,
     taylor_slope,
 )
+from odelearn.verify.order import observed_order
 
 EPS = np.finfo(float).eps
 

@@ -340,7 +340,7 @@ print(odelearn.check_gradient(flat, lambda w: -17 * X.T @ (X @ w), np.zeros(5)))
 # %% [markdown] tags=["agree"]
 # ## 7. Ours and the library's
 #
-# The functions above are all there is to it. `odelearn.verify` and `odelearn.differences` choose $h$ with more care, work
+# The functions above are all there is to it. `odelearn.verify.gradient_check` and `odelearn.verify.differences` choose $h$ with more care, work
 # on arrays of any shape and say more when something is wrong. Where both are defined, they agree:
 
 # %% tags=["agree"]

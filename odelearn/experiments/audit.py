@@ -4,10 +4,11 @@ from functools import partial
 
 import numpy as np
 
-from ..audit import audit as examine
-from ..audit import by
 from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
-from ..trials import Bench, Problem
+from ..verify.solver_audit import audit as examine
+from ..verify.solver_audit import by
+from ..verify.solver_problems import Problem
+from ..verify.solver_trials import Bench
 from .store import whole_file, writable_directory
 
 FIXED = {solver.__name__: solver for solver in (euler, midpoint, heun, ralston, rk4, rk38)}

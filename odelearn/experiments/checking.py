@@ -11,7 +11,7 @@ from ..gradients.discrete import Discrete
 from ..gradients.drift import DriftWarning
 from ..solvers.solver import Solver
 from ..solvers.step_size import AdaptiveSteps, FixedSteps
-from ..verify import check_gradient
+from ..verify.gradient_check import check_gradient
 from .options import UsageError, one_line
 from .training import no_warnings
 

@@ -1,4 +1,4 @@
-"""Appendix B of Chen et al. (2018), line by line: the adjoint of an ODE, and Algorithm 2 built from it.
+"""Appendix B of Chen et al. (2018), line by line: the adjoint of an ODE.
 
 One function for each displayed equation, in the paper's order and letters; the number at a line's end is the paper's
 (arXiv 1806.07366). Vectors are rows, as in Appendix B: a df/dz is the cotangent a pulled back through f, so each

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Algorithm 2 of Chen et al. (2018), Appendix C: the adjoint method. appendix_b.py has the proof."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The derivative of the time of an event, by the implicit function theorem."""
 
 import math
 from dataclasses import replace

@@ -10,7 +10,7 @@ from ..gradients.discrete import Discrete
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import rk4
-from ..verify import finite_difference
+from ..verify.gradient_check import finite_difference
 from .backpropagation import EXACT, T0, THETA, TN, Z0, a_at, flow, pendulum, z_and_a
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..differences import complex_step as derivative
 from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
-from ..verify import taylor_slope
+from ..verify.differences import complex_step as derivative
+from ..verify.gradient_check import taylor_slope
 
 EPS, FLOOR = np.finfo(float).eps, 1e-17  # an error of exactly zero is drawn at FLOOR
 NOTE = "#555555"

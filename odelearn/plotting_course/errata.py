@@ -9,7 +9,8 @@ from ..gradients.appendix_b import da_aug_dt
 from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import dop853, euler, rk4
-from ..verify import complex_step, observed_order
+from ..verify.gradient_check import complex_step
+from ..verify.order import observed_order
 
 
 def boundary_terms(versions, minus_H, ts, dL_dt0):

@@ -111,9 +111,9 @@ TSIT5 = ButcherTableau(  # Tsitouras 2011
         2.5], QUARTIC)),
 )
 
-# ---- DOP853: order 8, embedded weights of orders 5 and 3, dense output of order 7. Dormand and Prince; Hairer, Norsett,
-# Wanner 1993, chapter II, and their dop853.f. Stages 0 to 11 make the step, stage 12 is f(z_next), stages 13 to 15 serve
-# the interpolant alone.
+# ---- DOP853: order 8, embedded weights of orders 5 and 3, dense output of order 7.
+# Dormand and Prince; Hairer, Norsett, Wanner 1993, chapter II, and their dop853.f.
+# Stages 0 to 11 make the step, stage 12 is f(z_next), stages 13 to 15 serve the interpolant alone.
 
 DOP853_C = np.array([0, 0.05260015195876773, 0.0789002279381516, 0.1183503419072274, 0.2816496580927726, 1/3, 1/4, 4/13,
               127/195, 3/5, 6/7, 1, 1, 1/10, 1/5, 7/9])

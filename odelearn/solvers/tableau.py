@@ -6,8 +6,9 @@ One step of size h from (t, z), with stages i = 1 ... s:
     k_i    = f(Z_i, t + c_i h, theta)             ---+---
     z_next = z + h sum_i b_i k_i                     | b
 
-The numbers alone settle the order of a method: `order_conditions.py` has the conditions. Hairer, Norsett, Wanner, Solving Ordinary
-Differential Equations I (below: HNW), section II.1 for the form, II.4 for embedded weights, II.6 for dense output.
+The numbers alone settle the order of a method: `order_conditions.py` has the conditions.
+Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I (below: HNW), section II.1 for the form, II.4 for
+embedded weights, II.6 for dense output.
 """
 
 from dataclasses import dataclass

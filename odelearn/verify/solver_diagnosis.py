@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .solvers.order_conditions import TOLERANCE, certified_order, interpolant_conditions, largest
-from .trials import LINEAR, SYSTEM
+from ..solvers.order_conditions import TOLERANCE, certified_order, interpolant_conditions, largest
+from .solver_problems import LINEAR, SYSTEM
 
 # ---- one solve of y' = 1, whose solution is the time that the solver believes in
 

@@ -11,9 +11,10 @@ from collections import namedtuple
 
 import numpy as np
 
-from .suspects import clock_fault, first_row_fault, orders_fault, shape_fault, speed_fault
-from .trials import CLOCK, EVERYTHING, FORCED, LINEAR, PROBLEMS, RESTLESS, SPANS, Bench
-from .verify import loglog_slope
+from .order import loglog_slope
+from .solver_diagnosis import clock_fault, first_row_fault, orders_fault, shape_fault, speed_fault
+from .solver_problems import CLOCK, EVERYTHING, FORCED, LINEAR, PROBLEMS, RESTLESS, SPANS
+from .solver_trials import Bench
 
 UNEVEN = np.array([0.3, 0.8, 1.0, 1.9, 2.3])  # times that are not equally spaced
 MESHES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)

@@ -5,10 +5,10 @@ And of a tableau, what takes no solve at all: the certificate of its order condi
 
 import numpy as np
 
-from .measurements import Row, row
-from .solvers.order_conditions import TOLERANCE, certify
-from .suspects import tableau_fault
-from .trials import FORCED, SPANS, Problem
+from ..solvers.order_conditions import TOLERANCE, certify
+from .solver_diagnosis import tableau_fault
+from .solver_order import Row, row
+from .solver_problems import FORCED, SPANS, Problem
 
 STARTS = {
     "float32": np.array([1, 2], np.float32),

@@ -5,7 +5,8 @@
     print(audit(lambda z0, f, ts, tol=1e-6: solve_ivp(                      # SciPy's
         lambda t, z: f(z, t), ts[[0, -1]], z0, t_eval=ts, rtol=tol, atol=tol).y.T))
 
-trials.py has the problems, measurements.py what is measured, suspects.py what it means.
+solver_problems.py has the problems, solver_trials.py runs them, solver_order.py and solver_conformance.py measure,
+solver_diagnosis.py says what it means.
 """
 
 import inspect
@@ -13,12 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from .manners import manner_rows, tableau_rows, variation_rows
-from .measurements import ORDER, Subject, control_rows, dense_rows, is_fixed, opening_rows, order_rows
-from .solvers.odesolve import odesolve
-from .solvers.solver import Solver
-from .solvers.step_size import AdaptiveSteps, FixedSteps
-from .trials import Bench
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import Solver
+from ..solvers.step_size import AdaptiveSteps, FixedSteps
+from .solver_conformance import manner_rows, tableau_rows, variation_rows
+from .solver_order import ORDER, Subject, control_rows, dense_rows, is_fixed, opening_rows, order_rows
+from .solver_trials import Bench
 
 
 def audit(solver, declared=None, name=None):

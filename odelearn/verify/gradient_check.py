@@ -7,7 +7,7 @@ Nothing here knows how a gradient was found: fun is evaluated near x, that is al
     taylor_slope        f(x + h v) - f(x) - h g.v shrinks like h^2 if g is the gradient, like h if it is not
     dot_product_test    <a, J v> = <J^T a, v>: a pullback against the map it claims to transpose
     observed_order      the slope of log error over log h
-    check_gradient      every component, by the best of these, with a diagnosis (gradcheck.py) if it is wrong
+    check_gradient      every component, by the best of these, with a diagnosis (gradient_report.py) if it is wrong
 
 The three derivatives of an adaptive solve. An adaptive solver chooses its mesh by looking at the solution, so "the
 derivative of the solve" can mean three things, which differ by about the solver's tolerance:
@@ -26,6 +26,7 @@ it is the gradient of: the replay on the frozen mesh, `traj.replay`, or a solver
 
 import numpy as np
 
+from ..params import leaf_names, leaves, tree_map
 from .differences import (
     as_float,
     complex_step,
@@ -35,8 +36,8 @@ from .differences import (
     keep_imaginary,
     richardson,
 )
-from .gradcheck import Leaf, Report
-from .params import leaf_names, leaves, tree_map
+from .gradient_report import Leaf, Report
+from .order import loglog_slope, observed_order
 
 __all__ = [
     "finite_difference",
@@ -102,23 +103,6 @@ def directional(fun, x, v):
 def confirmed(step, real, error):
     """Whether differences confirm a complex step. One random v sees every component of x, so it speaks for them all."""
     return step is not None and bool(np.all(np.abs(step - real) <= 10 * error + accumulated(step) * np.abs(step)))
-
-
-def observed_order(errors, ratio=2):
-    """The p of  error = C h^p:  the least-squares slope of log errors[i] over log h_i, where h_i = h_0 / ratio^i.
-
-    Raises ValueError for fewer than two errors, and for one that is zero or not finite.
-    """
-    errors = np.abs(np.asarray(errors, float))
-    if errors.size < 2 or not np.all((errors > 0) & np.isfinite(errors)):
-        raise ValueError(f"errors must be two or more finite numbers above round-off, got {errors}")
-    return loglog_slope(float(ratio) ** -np.arange(errors.size), errors)
-
-
-def loglog_slope(h, errors):
-    """cov(log h, log error) / var(log h)."""
-    log_h = np.log(h) - np.mean(np.log(h))
-    return float(np.dot(log_h, np.log(errors)) / np.dot(log_h, log_h))
 
 
 # ---- the gradient check

@@ -8,19 +8,19 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from .autodiff.tape import value_and_grad
-from .dynamics import counted
-from .gradients.backsolve import Backsolve
-from .gradients.base import Gradients
-from .gradients.checkpointed import Checkpointed
-from .gradients.discrete import Discrete
-from .gradients.drift import DriftWarning
-from .gradients.forward import Forward
-from .gradients.interpolating import Interpolating
-from .gradients.reversible import Reversible
-from .solvers.errors import SolverError
-from .solvers.problem import initial_value_problem
-from .solvers.solver import Solver, dop853
+from ..autodiff.tape import value_and_grad
+from ..dynamics import counted
+from ..gradients.backsolve import Backsolve
+from ..gradients.base import Gradients
+from ..gradients.checkpointed import Checkpointed
+from ..gradients.discrete import Discrete
+from ..gradients.drift import DriftWarning
+from ..gradients.forward import Forward
+from ..gradients.interpolating import Interpolating
+from ..gradients.reversible import Reversible
+from ..solvers.errors import SolverError
+from ..solvers.problem import initial_value_problem
+from ..solvers.solver import Solver, dop853
 
 METHODS = (Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible())
 REFERENCE = dop853(rtol=1e-12, atol=1e-14)
