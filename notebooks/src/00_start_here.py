@@ -17,7 +17,8 @@
 import numpy as np
 
 import odelearn
-from odelearn import checks, slips
+from odelearn import checks
+from odelearn.checks import known_mistakes
 from odelearn.plotting_course import start_here as figures
 
 rng = np.random.default_rng(3)
@@ -155,9 +156,9 @@ print("by differences:    ", odelearn.finite_difference(loss, theta).round(4))
 # %% tags=["break-it"]
 a_zs = np.stack([np.zeros(2), 2 * (limit - np.array([0.0, 1.0]))])  # dL/dz at the times 0 and T
 problem = z0, odelearn.Dynamics(f), np.array([0.0, T]), theta, a_zs
-print("right:       ", slips.algorithm2(*problem)[2].round(4))
-print("sign flipped:", slips.algorithm2(*problem, a_sign=+1)[2].round(4))
-checks.check_adjoint(lambda *problem: slips.algorithm2(*problem, a_sign=+1))
+print("right:       ", known_mistakes.algorithm2(*problem)[2].round(4))
+print("sign flipped:", known_mistakes.algorithm2(*problem, a_sign=+1)[2].round(4))
+checks.check_adjoint(lambda *problem: known_mistakes.algorithm2(*problem, a_sign=+1))
 
 # %% [markdown]
 # It runs, and it looks like a gradient. Trained with it, the network of the next section improves for ten steps, and
@@ -248,7 +249,7 @@ checks.check_step(my_step, order=1)
 ours = euler(z0, theta, T, 24)[-1]
 assert np.allclose(ours, odelearn.odesolve(z0, f, [0.0, T], theta, odelearn.euler(n=24)).zs[-1], rtol=1e-13)
 assert np.allclose(residual_network(z0, theta, 3), euler(z0, theta, 3.0, 3), rtol=1e-13)  # a residual layer: h = 1
-assert np.allclose(gradient, slips.algorithm2(*problem)[2], rtol=1e-3, atol=1e-4)
+assert np.allclose(gradient, known_mistakes.algorithm2(*problem)[2], rtol=1e-3, atol=1e-4)
 assert np.allclose(gradient, odelearn.finite_difference(loss, theta), rtol=1e-3, atol=1e-3)
 assert history[-1] < 0.01
 print("all agree")

@@ -340,8 +340,8 @@ print(odelearn.check_gradient(flat, lambda w: -17 * X.T @ (X @ w), np.zeros(5)))
 # %% [markdown] tags=["agree"]
 # ## 7. Ours and the library's
 #
-# The functions above are all there is to it. `odelearn.verify.gradient_check` and `odelearn.verify.differences` choose $h$ with more care, work
-# on arrays of any shape and say more when something is wrong. Where both are defined, they agree:
+# The functions above are all there is to it. The folder `odelearn.verify` chooses $h$ with more care, works
+# on arrays of any shape and says more when something is wrong. Where both are defined, they agree:
 
 # %% tags=["agree"]
 assert np.isclose(complex_step(F, x, 1e-20), odelearn.complex_step(F, x), rtol=1e-15)

@@ -20,7 +20,8 @@ import inspect
 import numpy as np
 
 import odelearn
-from odelearn import checks, slips
+from odelearn import checks
+from odelearn.checks import known_mistakes
 from odelearn.gradients import appendix_b as B
 from odelearn.plotting_course import appendix_b as figures
 
@@ -1029,7 +1030,7 @@ figures.kink(e, short, (2 / ns, *rk4_relu), (2 / ns[::4], *rk4_smooth))
 # %% [markdown] tags=["break-it"]
 # ## 11. Break it
 #
-# `odelearn.slips.algorithm2` is the cell of section 8 with a switch for each known mistake. We flip some, and ask two
+# `odelearn.checks.known_mistakes.algorithm2` is the cell of section 8 with a switch for each known mistake. We flip some, and ask two
 # kinds of check. *Measured*: does each gradient equal the derivative of the loss, by the complex step or by
 # differences? *Conserved*: is $a_t + a f$ zero at $t_0$, as section 8 says it must be? The second needs no extra solve.
 #
@@ -1066,7 +1067,7 @@ planted = {
 }
 print(f"{'slip':38}{'dL/dz0':>11}{'dL/dts':>11}{'dL/dtheta':>11}{'a_t + a f':>11}")
 for name, slip in planted.items():
-    found = slips.algorithm2(z0, odelearn.Dynamics(f, f_vjp), ts, theta, a_zs, **slip)
+    found = known_mistakes.algorithm2(z0, odelearn.Dynamics(f, f_vjp), ts, theta, a_zs, **slip)
     jump0 = slip.get("jump0", 1) * a_zs[0]
     conserved = found[1][0] + (found[0] - jump0) @ f(z0, ts[0], theta)  # a just after t_0, before the jump there
     gaps = [size(x - r) for x, r in zip(found, truth, strict=True)] + [abs(conserved)]
@@ -1095,7 +1096,9 @@ for method in odelearn.Backsolve(), odelearn.Discrete():
     g = pullback(a_zs)
     for ours, theirs in zip(algorithm2(zs, a_zs, ts, theta), (g.z0, g.ts, g.theta), strict=True):
         assert np.allclose(ours, theirs, rtol=1e-7)
-assert checks.check_adjoint(lambda *problem: slips.algorithm2(*problem), rtol=1e-6)  # and for a network and a batch
+assert checks.check_adjoint(
+    lambda *problem: known_mistakes.algorithm2(*problem), rtol=1e-6
+)  # and for a network and a batch
 print("all agree")
 
 # %% [markdown] tags=["exercise"]

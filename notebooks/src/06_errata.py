@@ -18,8 +18,8 @@ import numpy as np
 
 import odelearn
 from odelearn import checks
+from odelearn.checks.known_mistakes import SLIPS, algorithm2
 from odelearn.plotting_course import errata as figures
-from odelearn.slips import SLIPS, algorithm2
 
 rng = np.random.default_rng(1)
 

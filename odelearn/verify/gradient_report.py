@@ -11,7 +11,7 @@ import numpy as np
 CLOSE = 1e-3  # patterns are recognised to three digits, so that an approximate gradient shows them too
 
 ADAPTIVE = """\
-If fun is an adaptive solve, differences of it move the mesh as well (odelearn.verify.gradient_check: the three derivatives).
+If fun is an adaptive solve, differences of it move the mesh as well (verify.gradient_check: the three derivatives).
 Before looking for a bug, check the replay on the frozen mesh (traj.replay), or a solver with n fixed steps."""
 
 

@@ -7,8 +7,8 @@ and on fields that do not: a method that asks f at the wrong times loses its ord
 
 import numpy as np
 
+from ..verify.solver_audit import audit
 from .verdict import NOTHING_YET, Verdict
-from .verify.solver_audit import audit
 
 Z0, THETA = np.array([0.4, -0.7]), np.array([2.0])
 

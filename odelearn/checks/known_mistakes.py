@@ -2,13 +2,13 @@
 
 The slips of an adjoint are few, and each leaves its own wrong numbers. So a wrong gradient can be told by comparison:
 `what_slip` computes what each slip would give, and names the one that gives the same. Slow and plain on purpose; the
-adjoint to use is `adjoint.Backsolve`.
+adjoint to use is `gradients.backsolve.Backsolve`.
 """
 
 import numpy as np
 
-from .solvers.odesolve import odesolve
-from .solvers.solver import dop853
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import dop853
 
 SOLVER = dop853(rtol=1e-6, atol=1e-8)  # far below the differences between the slips
 
