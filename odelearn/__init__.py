@@ -9,7 +9,8 @@ Read in this order: verify, tape, dynamics, layers, tableau, rk, stepping, solve
 """
 
 from .autodiff.tape import grad, jacobian, value_and_grad, vjp
-from .data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
+from .datasets.csv_series import DataError, load_csv, lynx_hare
+from .datasets.synthetic import cubic_spiral, spiral, windows
 from .dynamics import Dynamics, counted
 from .gradients.backsolve import Backsolve
 from .gradients.base import Gradients

@@ -7,7 +7,7 @@ import sys
 
 import odelearn
 
-from .data import DataError
+from .datasets.csv_series import DataError
 from .experiments.options import METHODS, UsageError
 from .optim import TrainingStopped
 from .solvers.errors import SolverError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from odelearn.data import DataError, cubic_spiral, load_csv, lynx_hare, spiral, windows
+from odelearn.datasets.csv_series import DataError, load_csv, lynx_hare
+from odelearn.datasets.synthetic import cubic_spiral, spiral, windows
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import data
+from ..datasets import synthetic
 from ..nn.mlp import MLP
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import rk4
@@ -20,7 +20,7 @@ Cubic = namedtuple("Cubic", "ts zs_true zs error size field")
 def learn_cubic(steps, rng):
     """A network for the field. The test is the whole spiral from z0, which no window shows: there, errors of the speed
     add up to an error of the phase."""
-    ts, zs_true = data.cubic_spiral()
+    ts, zs_true = synthetic.cubic_spiral()
     theta = rng.normal(0, 0.1, NET.size)
     settings = {"length": 10, "batch": 20, "rates": (0.03, 0.0002)}
     thetas, _ = learn_from_windows(NET, theta, ts, zs_true, SOLVER, steps, rng, **settings)

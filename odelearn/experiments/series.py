@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import DataError, load_csv, read_table
+from ..datasets.csv_series import DataError, load_csv, read_table
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import data
+from ..datasets import synthetic
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import dopri5, euler, rk4
 from .cubic import learn_cubic
@@ -27,7 +27,7 @@ def field(z, t, theta):
 def spiral(steps=None, seed=0, out="odelearn-out"):
     """Learn both spirals, report the errors, write spiral.png and spiral.gif into `out`; returns the exit status 0."""
     out = writable_directory(out)
-    ts, zs_true, zs = data.spiral(np.random.default_rng(seed))
+    ts, zs_true, zs = synthetic.spiral(np.random.default_rng(seed))
     print(f"The linear spiral, dz/dt = A z: {len(ts)} observations with noise 0.01", flush=True)
     linear = {}
     for name, solver in SOLVERS.items():

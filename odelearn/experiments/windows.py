@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import data
 from ..autodiff.tape import value_and_grad
+from ..datasets import synthetic
 from ..neural_ode import odeint
 from ..optim import Adam
 from .training import minimise
@@ -25,7 +25,7 @@ def learn_from_windows(f, theta, ts, zs, solver, steps, rng, length, batch, rate
         return np.sum(residuals * residuals) / residuals.size
 
     def loss_and_grad(theta):
-        return value_and_grad(loss)(theta, *data.windows(rng, ts, zs, length, batch))
+        return value_and_grad(loss)(theta, *synthetic.windows(rng, ts, zs, length, batch))
 
     def before_step(step, theta, loss):
         thetas.append(theta)

@@ -1,0 +1,46 @@
+"""Series that are computed: the two spirals of the literature, and windows of a series."""
+
+import numpy as np
+
+from ..solvers.odesolve import odesolve
+from ..solvers.solver import dopri5
+
+
+def spiral(rng, points=200, noise=0.01):
+    """The damped rotation dz/dt = A z, A = [[-0.1, -1], [1, -0.1]], z(0) = (0.6, 0.3), on [0, 31.45], with noise.
+
+    As the complex number w = z_1 + i z_2 it is dw/dt = (-0.1 + i) w, so w(t) = exp((-0.1 + i) t) w(0).
+    Returns ts (T,), zs_true (T, 2) and zs_noisy = zs_true + noise N(0, 1).
+    """
+    ts = np.linspace(0, 31.45, points)  # (T,)
+    w = np.exp((-0.1 + 1j) * ts) * (0.6 + 0.3j)  # (T,)
+    zs = np.stack([w.real, w.imag], axis=1)  # (T, 2)
+    return ts, zs, zs + noise * rng.normal(size=zs.shape)
+
+
+def cubic_spiral(points=1000):
+    """The spiral dz/dt = z^3 A (rows; z^3 elementwise), A = [[-0.1, 2], [-2, -0.1]], z(0) = (2, 0), on [0, 25].
+
+    The demo problem of torchdiffeq. Returns ts (T,) and zs (T, 2), solved to a tolerance of 1e-10.
+    """
+    A = np.array([[-0.1, 2.0], [-2.0, -0.1]])
+    ts = np.linspace(0, 25, points)
+    trajectory = odesolve(np.array([2.0, 0.0]), lambda z, t, theta: z**3 @ A, ts, solver=dopri5(1e-10, 1e-12))
+    return ts, trajectory.zs
+
+
+def windows(rng, ts, zs, length, batch):
+    """`batch` random windows of `length` consecutive observations each, as initial value problems to learn from.
+
+    ts (T,) must be equally spaced, so that all windows share their times, counted from each window's start.
+    Returns z0s (batch, *shape), ts (length,), and targets (length, batch, *shape) with targets[0] = z0s.
+    """
+    T = len(ts)
+    if not 1 <= length <= T:
+        raise ValueError(f"length must be between 1 and the {T} observations, got {length}")
+    gaps = np.diff(ts)
+    if not np.allclose(gaps, gaps[:1], rtol=1e-6, atol=0):
+        raise ValueError(f"ts must be equally spaced for windows, got gaps from {gaps.min():g} to {gaps.max():g}")
+    starts = rng.integers(T - length + 1, size=batch)  # (batch,)
+    targets = zs[starts + np.arange(length)[:, np.newaxis]]  # (length, batch, *shape)
+    return targets[0], ts[:length] - ts[0], targets
