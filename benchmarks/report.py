@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from odelearn.plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE, save
+from odelearn.plotting.style import BLUE, GREY, INK, ORANGE, SKY, STYLE, save
 
 PACKAGES = ("numpy", "scipy", "torch", "torchdiffeq", "jax", "jaxlib", "diffrax", "autograd")
 

@@ -5,7 +5,7 @@ import pytest
 
 from odelearn import MLP, Backsolve, Dynamics, counted, dopri5, odesolve, rk4
 from odelearn.checks import Verdict, check_adjoint, check_solver, check_step, check_vjp
-from odelearn.checks.adjoint import check_adjoint, problems
+from odelearn.checks.adjoint import problems
 from odelearn.checks.known_mistakes import RIGHT, SLIPS, algorithm2, what_slip
 
 # ---- (value, pullback)

@@ -29,7 +29,7 @@ from odelearn.experiments.spiral import A, H, film_steps
 from odelearn.experiments.store import save_model, whole_file
 from odelearn.experiments.training import FIRST_ROWS, Training, r_squared
 from odelearn.experiments.windows import learn_from_windows
-from odelearn.plotting import Curve, fit_figure
+from odelearn.plotting.fit import Curve, fit_figure
 
 rng = np.random.default_rng(1806)
 TS = np.array([0.0, 0.4, 1.1, 1.5, 2.5, 3.0, 4.2, 4.4, 5.0])

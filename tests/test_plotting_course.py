@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from odelearn.experiments.figures import course_figures
-from odelearn.plotting import STYLE
-from odelearn.plotting_course import derivatives, solvers, start_here
+from odelearn.plotting.course import derivatives, solvers, start_here
+from odelearn.plotting.style import STYLE
 
 ROOT = Path(__file__).parent.parent
 GALLERY = (ROOT / "figures" / "README.md").read_text()

@@ -19,7 +19,7 @@ import numpy as np
 import odelearn
 from odelearn import checks
 from odelearn.checks import known_mistakes
-from odelearn.plotting_course import start_here as figures
+from odelearn.plotting.course import start_here as figures
 
 rng = np.random.default_rng(3)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting_course import derivatives as figures
+from odelearn.plotting.course import derivatives as figures
 
 rng = np.random.default_rng(1)
 

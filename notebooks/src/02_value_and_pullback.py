@@ -19,7 +19,7 @@ import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting_course import pullbacks as figures
+from odelearn.plotting.course import pullbacks as figures
 
 rng = np.random.default_rng(1)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting_course import solvers as figures
+from odelearn.plotting.course import solvers as figures
 
 # %% [markdown]
 # ## 1. An equation for a slope

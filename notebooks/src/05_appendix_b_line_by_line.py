@@ -23,7 +23,7 @@ import odelearn
 from odelearn import checks
 from odelearn.checks import known_mistakes
 from odelearn.gradients import appendix_b as B
-from odelearn.plotting_course import appendix_b as figures
+from odelearn.plotting.course import appendix_b as figures
 
 rng = np.random.default_rng(1)
 

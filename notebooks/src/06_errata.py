@@ -19,7 +19,7 @@ import numpy as np
 import odelearn
 from odelearn import checks
 from odelearn.checks.known_mistakes import SLIPS, algorithm2
-from odelearn.plotting_course import errata as figures
+from odelearn.plotting.course import errata as figures
 
 rng = np.random.default_rng(1)
 

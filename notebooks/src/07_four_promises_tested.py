@@ -21,7 +21,7 @@ import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.plotting_course import promises as figures
+from odelearn.plotting.course import promises as figures
 
 rng = np.random.default_rng(1)
 

@@ -20,7 +20,8 @@ def check_adjoint(adjoint, rtol=1e-2):
     rtol  how far off they may be, relative to the largest component: what the accuracy of your solver explains
 
     Found and named: everything in `known_mistakes.SLIPS` (the boundary term of dL/dt_0, a stale f or a stale time,
-    a dropped jump, each sign, a mean over the batch), a solve that runs one step too far, and factors such as a missing h.
+    a dropped jump, each sign, a mean over the batch), a solve that runs one step too far, and factors such as a
+    missing h.
     """
     for direction, (z0, f, ts, theta, a_zs) in problems():
         found = adjoint(z0, f, ts, theta, a_zs)

@@ -22,14 +22,14 @@ def field(z, t, theta):
 
 def film(out="figures", frames=60):
     """Write adjoint.gif into `out`: z(t) and what was observed, then a(t) on its way back. Returns the status 0."""
-    from .. import plotting_lab  # here, because matplotlib takes its time
+    from ..plotting import gradients  # here, because matplotlib takes its time
 
     out = writable_directory(out)
     z = odesolve([1.2, 0.6], field, TS, THETA, SOLVER)
     observed = z.zs + np.random.default_rng(4).normal(0, 0.15, z.zs.shape)
     path = way_back(z.zs, 2 * (z.zs - observed))  # of L = sum |z(t_i) - observed_i|^2
     with whole_file(out / "adjoint.gif") as draft:
-        plotting_lab.adjoint_film(z, observed, path, frames, draft)
+        gradients.adjoint_film(z, observed, path, frames, draft)
     print(f"Filmed in {out / 'adjoint.gif'}")
     return 0
 

@@ -117,11 +117,11 @@ PROBLEMS = {
 
 
 def draw(out, scipys, quick):
-    from .. import plotting_solvers  # here, because matplotlib takes its time
+    from ..plotting import solvers, style  # here, because matplotlib takes its time
 
     curves = {name: work_precision(problem, scipys, quick) for name, problem in PROBLEMS.items()}
     with whole_file(out / "work_precision.png") as draft:
-        plotting_solvers.save(plotting_solvers.work_precision_figure(curves), draft)
+        style.save(solvers.work_precision_figure(curves), draft)
     print(f"\nDrawn in {out / 'work_precision.png'}")
 
 

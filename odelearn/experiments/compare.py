@@ -75,14 +75,14 @@ def compare(out="figures", quick=False):
 
 
 def draw(out, sweep, quick):
-    from .. import plotting_lab  # here, because matplotlib takes its time
+    from ..plotting import gradients, style  # here, because matplotlib takes its time
 
     rtols = 10.0 ** -np.arange(2, 7 if quick else 10)
     ns = 4 ** np.arange(1, 4 if quick else 6)
     _, _, problem = problems()[0]
-    fig = plotting_lab.gradients_figure(precision(problem, rtols), ns, memory(ns), sweep)
+    fig = gradients.gradients_figure(precision(problem, rtols), ns, memory(ns), sweep)
     with whole_file(out / "gradients.png") as draft:
-        plotting_lab.save(fig, draft)
+        style.save(fig, draft)
     print(f"\nDrawn in {out / 'gradients.png'}")
 
 

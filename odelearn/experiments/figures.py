@@ -34,7 +34,7 @@ def figures(out="figures", quick=False):
 
 def course(out="figures"):
     """Write the figures of the notebooks into `out`. Returns the status 0."""
-    from ..plotting import save  # here, because matplotlib takes its time
+    from ..plotting.style import save  # here, because matplotlib takes its time
 
     out, functions = writable_directory(out), course_figures()
     for name, function in tqdm(functions.items(), desc="figures of the notebooks"):
@@ -45,7 +45,7 @@ def course(out="figures"):
 
 def course_figures():
     """{file name: function of nothing -> Figure}, in the order of the notebooks."""
-    from ..plotting_course import (
+    from ..plotting.course import (
         appendix_b,
         backpropagation,
         derivatives,

@@ -135,11 +135,12 @@ def table(fits):
 
 
 def draw(fits, path):
-    from .. import plotting  # here, because matplotlib takes its time
+    from ..plotting.fit import Curve, fit_figure  # here, because matplotlib takes its time
+    from ..plotting.style import save
 
     with whole_file(path) as draft:
-        curves = [plotting.Curve(*curve_of(training)) for training in fits]
-        plotting.save(plotting.fit_figure(fits[0].series, curves), draft)
+        curves = [Curve(*curve_of(training)) for training in fits]
+        save(fit_figure(fits[0].series, curves), draft)
     print(f"Drawn in {path}")
 
 

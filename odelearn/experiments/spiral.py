@@ -51,19 +51,20 @@ def learn_matrix(ts, zs, solver, steps, rng):
 
 
 def draw(out, ts, zs, zs_true, linear, cubic):
-    from .. import plotting  # here, because matplotlib takes its time
+    from ..plotting import spiral as pictures  # here, because matplotlib takes its time
+    from ..plotting.style import save
 
     fine = np.linspace(ts[0], ts[-1], 400)
     curve = lambda theta: odesolve(Z0, field, fine, theta, rk4(n=1)).zs
     with whole_file(out / "spiral.png") as draft:
         curves = {name: curve(learned.thetas[-1]) for name, learned in linear.items()}
         errors = {name: learned.errors for name, learned in linear.items()}
-        plotting.save(plotting.spiral_figure(zs, zs_true, curves, errors, cubic), draft)
+        save(pictures.spiral_figure(zs, zs_true, curves, errors, cubic), draft)
     print(f"\nDrawn in {out / 'spiral.png'}", flush=True)
     with whole_file(out / "spiral.gif") as draft:
         frames = film_steps(len(next(iter(linear.values())).errors))
         films = {name: [curve(learned.thetas[i]) for i in frames] for name, learned in linear.items()}
-        plotting.spiral_film(zs, frames, films, errors, draft)
+        pictures.spiral_film(zs, frames, films, errors, draft)
     print(f"Filmed in {out / 'spiral.gif'}")
 
 

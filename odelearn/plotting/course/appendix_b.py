@@ -4,13 +4,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..dynamics import Dynamics
-from ..gradients import appendix_b as B
-from ..gradients.discrete import Discrete
-from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solvers.odesolve import odesolve
-from ..solvers.solver import rk4
-from ..verify.gradient_check import finite_difference
+from ...dynamics import Dynamics
+from ...gradients import appendix_b as B
+from ...gradients.discrete import Discrete
+from ...solvers.odesolve import odesolve
+from ...solvers.solver import rk4
+from ...verify.gradient_check import finite_difference
+from ..style import BLUE, GREY, INK, ORANGE, SKY, STYLE
 from .backpropagation import EXACT, T0, THETA, TN, Z0, a_at, flow, pendulum, z_and_a
 
 

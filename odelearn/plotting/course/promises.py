@@ -6,19 +6,19 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..dynamics import Dynamics, counted
-from ..gradients.backsolve import Backsolve
-from ..gradients.checkpointed import Checkpointed
-from ..gradients.discrete import Discrete
-from ..gradients.drift import DriftWarning
-from ..gradients.forward import Forward
-from ..gradients.interpolating import Interpolating
-from ..gradients.reversible import Reversible
-from ..nn.mlp import MLP
-from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
-from ..plotting_lab import method_line
-from ..solvers.odesolve import odesolve
-from ..solvers.solver import dop853, dopri5, midpoint
+from ...dynamics import Dynamics, counted
+from ...gradients.backsolve import Backsolve
+from ...gradients.checkpointed import Checkpointed
+from ...gradients.discrete import Discrete
+from ...gradients.drift import DriftWarning
+from ...gradients.forward import Forward
+from ...gradients.interpolating import Interpolating
+from ...gradients.reversible import Reversible
+from ...nn.mlp import MLP
+from ...solvers.odesolve import odesolve
+from ...solvers.solver import dop853, dopri5, midpoint
+from ..gradients import method_line
+from ..style import BLUE, GREY, INK, ORANGE, STYLE
 
 
 def memory(N, held):

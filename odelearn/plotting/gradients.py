@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
-from .plotting import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW, save  # noqa: F401, saved as there
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW
 
 METHODS = {  # two that solve the adjoint equation, three that differentiate the discretisation, one with its own
     "Backsolve": dict(color=ORANGE, marker="o"),

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
-from ..verify.differences import complex_step as derivative
-from ..verify.gradient_check import taylor_slope
+from ...verify.differences import complex_step as derivative
+from ...verify.gradient_check import taylor_slope
+from ..style import BLUE, GREY, INK, ORANGE, STYLE
 
 EPS, FLOOR = np.finfo(float).eps, 1e-17  # an error of exactly zero is drawn at FLOOR
 NOTE = "#555555"

@@ -4,16 +4,16 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..dynamics import Dynamics
-from ..gradients.appendix_b import adjoint, da_dt, through_layer
-from ..gradients.backsolve import Backsolve
-from ..gradients.checkpointed import Checkpointed
-from ..gradients.discrete import Discrete
-from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solvers.coefficients import EULER, MIDPOINT, RK4
-from ..solvers.odesolve import odesolve
-from ..solvers.solver import Solver, dop853, rk4
-from ..solvers.step_size import FixedSteps
+from ...dynamics import Dynamics
+from ...gradients.appendix_b import adjoint, da_dt, through_layer
+from ...gradients.backsolve import Backsolve
+from ...gradients.checkpointed import Checkpointed
+from ...gradients.discrete import Discrete
+from ...solvers.coefficients import EULER, MIDPOINT, RK4
+from ...solvers.odesolve import odesolve
+from ...solvers.solver import Solver, dop853, rk4
+from ...solvers.step_size import FixedSteps
+from ..style import BLUE, GREY, INK, ORANGE, SKY, STYLE
 
 THREE = [(ORANGE, "o"), (SKY, "^"), (BLUE, "s")]  # told apart in grey by their markers
 

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..autodiff.tape import value_and_grad
-from ..neural_ode import odeint
-from ..nn.mlp import MLP
-from ..optim import Adam, fit
-from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
-from ..solvers.odesolve import odesolve
-from ..solvers.solver import euler, rk4
+from ...autodiff.tape import value_and_grad
+from ...neural_ode import odeint
+from ...nn.mlp import MLP
+from ...optim import Adam, fit
+from ...solvers.odesolve import odesolve
+from ...solvers.solver import euler, rk4
+from ..style import BLUE, GREY, INK, ORANGE, STYLE
 
 
 @rc_context(STYLE)

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..autodiff.tape import vjp
-from ..plotting import BLUE, GREY, INK, ORANGE, STYLE
+from ...autodiff.tape import vjp
+from ..style import BLUE, GREY, INK, ORANGE, STYLE
 
 NOTE = "#555555"
 ARROW = dict(arrowstyle="-|>", lw=1.4, shrinkA=0, shrinkB=0)

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from .plotting import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW, save  # noqa: F401, saved as there
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW
 
 DASHED = dict(ls=(0, (3, 1.5)))
 COLUMNS = (  # of the legend: ours, and around its markers the rings of SciPy's with the same tableau; then the others

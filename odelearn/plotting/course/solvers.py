@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solvers.coefficients import DOPRI5, EULER, RK4
-from ..solvers.odesolve import odesolve
-from ..solvers.solver import bosh3, dop853, dopri5, euler, midpoint, rk4
+from ...solvers.coefficients import DOPRI5, EULER, RK4
+from ...solvers.odesolve import odesolve
+from ...solvers.solver import bosh3, dop853, dopri5, euler, midpoint, rk4
+from ..style import BLUE, GREY, INK, ORANGE, SKY, STYLE
 
 NOTE = "#555555"
 STYLES = [dict(color=ORANGE, marker="s"), dict(color=SKY, marker="^"), dict(color=BLUE, marker="o")]

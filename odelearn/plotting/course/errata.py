@@ -4,13 +4,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..dynamics import Dynamics
-from ..gradients.appendix_b import da_aug_dt
-from ..plotting import BLUE, GREY, INK, ORANGE, SKY, STYLE
-from ..solvers.odesolve import odesolve
-from ..solvers.solver import dop853, euler, rk4
-from ..verify.gradient_check import complex_step
-from ..verify.order import observed_order
+from ...dynamics import Dynamics
+from ...gradients.appendix_b import da_aug_dt
+from ...solvers.odesolve import odesolve
+from ...solvers.solver import dop853, euler, rk4
+from ...verify.gradient_check import complex_step
+from ...verify.order import observed_order
+from ..style import BLUE, GREY, INK, ORANGE, SKY, STYLE
 
 
 def boundary_terms(versions, minus_H, ts, dL_dt0):
