@@ -8,7 +8,7 @@ import sys
 import odelearn
 
 from .datasets.csv_series import DataError
-from .experiments.options import METHODS, UsageError
+from .fitting.options import METHODS, UsageError
 from .optim import TrainingStopped
 from .solvers.errors import SolverError
 
@@ -134,13 +134,13 @@ def add_studies(commands):
 
 
 def run_fit(**arguments):
-    from .experiments.fit import fit
+    from .fitting.fit import fit
 
     return fit(**arguments)
 
 
 def run_predict(**arguments):
-    from .experiments.predict import predict
+    from .fitting.predict import predict
 
     return predict(**arguments)
 

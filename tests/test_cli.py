@@ -46,7 +46,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Pictures take a second each; most tests are about something else."""
-    monkeypatch.setattr("odelearn.experiments.fit.draw", lambda *_: None)
+    monkeypatch.setattr("odelearn.fitting.fit.draw", lambda *_: None)
 
 
 # ---- fit
@@ -285,7 +285,7 @@ def test_ctrl_c_before_training_and_in_the_companion_is_status_130(folder, monke
     monkeypatch.setattr(Adam, "step", interrupted)
     assert main(["fit", "good.csv", "--steps", "3", "--beside", "linear", "--out", "out"]) == 130
     assert Path("out/good.npz").exists()
-    monkeypatch.setattr("odelearn.experiments.fit.gradient_report", interrupting)
+    monkeypatch.setattr("odelearn.fitting.fit.gradient_report", interrupting)
     assert main(["fit", "good.csv", "--steps", "3"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "odelearn: stopped by Ctrl-C"
 

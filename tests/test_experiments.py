@@ -21,14 +21,14 @@ from odelearn import (
     rk4,
 )
 from odelearn.autodiff.tape import grad
-from odelearn.experiments.checking import closing, fixed, gradient_report
-from odelearn.experiments.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
-from odelearn.experiments.options import solver_from
-from odelearn.experiments.series import Series, series_from_csv
 from odelearn.experiments.spiral import A, H, film_steps
-from odelearn.experiments.store import save_model, whole_file
-from odelearn.experiments.training import FIRST_ROWS, Training, r_squared
 from odelearn.experiments.windows import learn_from_windows
+from odelearn.fitting.gradient_check import closing, fixed, gradient_report
+from odelearn.fitting.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
+from odelearn.fitting.options import solver_from
+from odelearn.fitting.series import Series, series_from_csv
+from odelearn.fitting.store import save_model, whole_file
+from odelearn.fitting.training import FIRST_ROWS, Training, r_squared
 from odelearn.plotting.fit import Curve, fit_figure
 
 rng = np.random.default_rng(1806)
@@ -170,7 +170,7 @@ def test_ctrl_c_between_steps_loses_at_most_one(monkeypatch):
         original(*args, **kwargs)
         raise KeyboardInterrupt
 
-    import odelearn.experiments.training as module
+    import odelearn.fitting.training as module
 
     original = module.fit
     straight, stopped = training(series()), training(series())

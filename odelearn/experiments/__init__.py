@@ -1,1 +1,4 @@
-"""The experiments behind the command line: each one trains, measures and draws."""
+"""The commands that train or measure something, print a table and draw a figure.
+
+Read compare and audit; then spiral (with cubic and windows), adjoint_film; figures runs them all.
+"""

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ..dynamics import as_dynamics
+from ..fitting.store import whole_file, writable_directory
 from ..gradients.backsolve import augmented
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Log, accepted_steps, rk4
-from .store import whole_file, writable_directory
 
 THETA = np.array([1.1, 0.9, 1.2, 0.8])
 TS = np.linspace(0, 8, 6)

@@ -4,12 +4,12 @@ from functools import partial
 
 import numpy as np
 
+from ..fitting.store import whole_file, writable_directory
 from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
 from ..verify.solver_audit import audit as examine
 from ..verify.solver_audit import by
 from ..verify.solver_problems import Problem
 from ..verify.solver_trials import Bench
-from .store import whole_file, writable_directory
 
 FIXED = {solver.__name__: solver for solver in (euler, midpoint, heun, ralston, rk4, rk38)}
 ADAPTIVE = {solver.__name__: solver for solver in (bosh3, dopri5, tsit5, dop853)}

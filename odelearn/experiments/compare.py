@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..autodiff.tape import grad
+from ..fitting.store import whole_file, writable_directory
 from ..gradients.backsolve import Backsolve
 from ..gradients.discrete import Discrete
 from ..gradients.forward import Forward
@@ -11,7 +12,6 @@ from ..gradients.reversible import Reversible
 from ..nn.mlp import MLP
 from ..solvers.solver import dopri5, rk4
 from ..verify.compare import METHODS, compare_gradients, flat, reference_gradient, short, traced, worked
-from .store import whole_file, writable_directory
 
 NET = MLP((2, 50, 2), power=3)
 SWEPT = (Backsolve(), Interpolating(), Discrete(), Reversible())

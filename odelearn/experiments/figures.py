@@ -2,12 +2,12 @@
 
 from tqdm import tqdm
 
+from ..fitting.fit import fit
+from ..fitting.store import whole_file, writable_directory
 from .adjoint_film import film
 from .audit import audit
 from .compare import compare
-from .fit import fit
 from .spiral import spiral
-from .store import whole_file, writable_directory
 
 
 def figures(out="figures", quick=False):

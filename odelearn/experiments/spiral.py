@@ -5,10 +5,10 @@ from collections import namedtuple
 import numpy as np
 
 from ..datasets import synthetic
+from ..fitting.store import whole_file, writable_directory
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import dopri5, euler, rk4
 from .cubic import learn_cubic
-from .store import whole_file, writable_directory
 from .windows import learn_from_windows
 
 A = np.array([[-0.1, -1.0], [1.0, -0.1]])

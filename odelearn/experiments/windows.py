@@ -4,9 +4,9 @@ import numpy as np
 
 from ..autodiff.tape import value_and_grad
 from ..datasets import synthetic
+from ..fitting.training import minimise
 from ..neural_ode import odeint
 from ..optim import Adam
-from .training import minimise
 
 
 def learn_from_windows(f, theta, ts, zs, solver, steps, rng, length, batch, rates):

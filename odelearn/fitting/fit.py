@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..optim import TrainingStopped
-from .checking import drift_note, gradient_report, rehearse
+from .gradient_check import drift_note, gradient_report, rehearse
 from .models import absolute, model_from
 from .options import METHODS, UsageError, solver_from
 from .series import series_from_csv
