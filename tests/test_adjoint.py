@@ -9,7 +9,7 @@ from odelearn.gradients import appendix_b as B
 
 PROBLEMS = [NEURAL, LOTKA_VOLTERRA, OSCILLATING_RATE]  # two of them depend on t
 EPS = 0.1 / 2.0 ** np.arange(2, 6)  # for observed_order, which halves h from one entry to the next
-with_problem = pytest.mark.parametrize("p", PROBLEMS, ids=str)
+with_problem = pytest.mark.parametrize("p", PROBLEMS)
 
 
 def point(p, seed=3):

@@ -20,7 +20,6 @@ from odelearn.verify.solver_trials import Bench, Trial
 
 FEW_STAGES = [tableau for tableau in TABLEAUS.values() if tableau.stages < 12]
 EMBEDDED = [HEUN, RALSTON, BOSH3, DOPRI5, TSIT5, DOP853]
-by_name = dict(ids=lambda x: getattr(x, "name", None) or getattr(x, "__name__", None) or str(x))
 
 
 # ---- students' solvers: one step from each observation to the next
@@ -225,7 +224,7 @@ TABLEAU_BUGS = [
 
 
 @pytest.mark.parametrize("control", [FixedSteps(n=2), AdaptiveSteps()], ids=["fixed", "adaptive"])
-@pytest.mark.parametrize("bug, observed, located", TABLEAU_BUGS, **by_name)
+@pytest.mark.parametrize("bug, observed, located", TABLEAU_BUGS)
 def test_a_bug_in_a_tableau_is_observed_and_located(bug, observed, located, control):
     report = audit(Solver(bug(DOPRI5), control))
     assert not report
@@ -245,7 +244,7 @@ def test_an_error_estimate_without_h_in_our_own_engine_is_named(monkeypatch):
     assert "a factor h is missing from the error estimate" in report.diagnosis
 
 
-@pytest.mark.parametrize("tableau", [*FEW_STAGES, pytest.param(DOP853, marks=pytest.mark.slow)], **by_name)
+@pytest.mark.parametrize("tableau", [*FEW_STAGES, pytest.param(DOP853, marks=pytest.mark.slow)])
 def test_every_single_wrong_coefficient_is_located(tableau):
     """Wrong by 1e-6, which no slope shows: the order conditions do."""
     assert tableau_fault(tableau) == ""
@@ -262,7 +261,7 @@ def test_every_single_wrong_coefficient_is_located(tableau):
     assert tableau_fault(off).startswith(f"the interpolant is not of order {tableau.dense.order}")
 
 
-@pytest.mark.parametrize("tableau", EMBEDDED, **by_name)
+@pytest.mark.parametrize("tableau", EMBEDDED)
 def test_swapped_weights_are_named_whatever_became_of_the_estimate(tableau):
     assert f"b + b_err of order {tableau.order}" in tableau_fault(swapped(tableau))
     consistent = replace(swapped(tableau), b_err=-tableau.b_err)
@@ -330,7 +329,7 @@ def test_the_orders_observed_are_those_of_the_method():
         assert np.min(list(report.orders.values())) == pytest.approx(tableau.order, abs=0.4)
 
 
-@pytest.mark.parametrize("solver", [rk4(h=0.03), rk4(h=10.0), rk4(n=3), waits_for_the_end], **by_name)
+@pytest.mark.parametrize("solver", [rk4(h=0.03), rk4(h=10.0), rk4(n=3), waits_for_the_end])
 def test_steps_that_do_not_follow_ts_show_their_order_by_the_clock(solver):
     """However the steps between two observations are chosen, they are the same as long as f is not looked at."""
     bench, subject = Bench(), subject_of(solver, 4, None)

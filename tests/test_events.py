@@ -35,7 +35,6 @@ from odelearn.neural_ode import odeint_event
 from odelearn.solvers.events import Event, zero
 from odelearn.solvers.solver import dop853, tsit5
 
-by_name = dict(ids=lambda x: getattr(x, "name", None) or str(x))
 SOLVERS = dict(rk4=rk4(n=7), bosh3=bosh3(), dopri5=dopri5(), tsit5=tsit5(), dop853=dop853(), midpoint=midpoint(h=0.3))
 with_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 
@@ -198,7 +197,7 @@ def test_grazing(gap):
 METHODS = [Discrete(), Checkpointed(), Forward(), Reversible(), Backsolve(), Interpolating()]
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 @with_solver
 def test_the_derivative_of_a_fall_in_closed_form(solver, method):
     """t = t0 + (v + s) / g with s = sqrt(v^2 + 2 g h), and the speed of impact is -s."""
@@ -216,7 +215,7 @@ def test_the_derivative_of_a_fall_in_closed_form(solver, method):
 
 
 @pytest.mark.parametrize("ts", [(0.3, 6.0), (6.0, 0.3)], ids=["forwards", "backwards"])
-@pytest.mark.parametrize("solver", [euler(n=12), midpoint(n=5), rk4(n=6)], **by_name)
+@pytest.mark.parametrize("solver", [euler(n=12), midpoint(n=5), rk4(n=6)])
 def test_discrete_differentiates_the_very_t_and_z_that_come_out(solver, ts):
     """However coarse the steps: differences of the computed event agree, in z0, theta and ts[0]."""
     x = np.array([1.0, 0.2, 1.3, 0.2, 0.5, ts[0]])
@@ -235,7 +234,7 @@ def test_discrete_differentiates_the_very_t_and_z_that_come_out(solver, ts):
     assert report.passed and np.abs(g.theta).min() > 1e-3, report
 
 
-@pytest.mark.parametrize("method", [Backsolve(), Interpolating()], **by_name)
+@pytest.mark.parametrize("method", [Backsolve(), Interpolating()])
 def test_the_adjoint_agrees_at_tight_tolerance(method):
     problem = [1.0, 0.2], pendulum, (0.3, 6.0), [1.3, 0.2, 0.5], MOVING_LINE, dop853(1e-11, 1e-13)
     (t, z), exact = event_vjp(*problem, Discrete())
@@ -248,7 +247,7 @@ def test_the_adjoint_agrees_at_tight_tolerance(method):
     assert g.stats.evals > 0 and g.stats.pullbacks > 0
 
 
-@pytest.mark.parametrize("method", [Discrete(), Backsolve()], **by_name)
+@pytest.mark.parametrize("method", [Discrete(), Backsolve()])
 def test_a_bouncing_ball_on_the_tape(method):
     """Dropped from h, it bounces at sqrt(2 h / g) (1 + 2 e + 2 e^2 + ...), keeping e of its speed each time."""
 

@@ -1,7 +1,7 @@
 """The house stands: a room imports only from floors below its own, and the core needs NumPy alone.
 
-A room is a folder of odelearn/, or a file that stands beside the folders. Where a folder says less than is true of one of
-its files, the file is named here.
+A room is a folder of odelearn/, or a file that stands beside the folders. Where a folder says less than is true of one
+of its files, the file is named here.
 """
 
 import ast

@@ -45,7 +45,6 @@ from odelearn import (
 
 TABLEAUS = [EULER, MIDPOINT, HEUN, RK4, RK38, BOSH3, DOPRI5]
 BOTH_WAYS = [way(p) for p in BATTERY for way in (lambda p: p, backwards)]
-by_name = dict(ids=lambda x: getattr(x, "name", None) or str(x))
 
 
 def gradients(p, method, solver, a_zs=None):
@@ -67,8 +66,8 @@ def assert_same(g, reference, tolerance):
 ORACLE = np.array([11.120901779520, 9.867990505116, -9.918293976102, 3.334353916239, -0.612779185468])
 
 
-@pytest.mark.parametrize("method", [Discrete(), Backsolve()], **by_name)
-@pytest.mark.parametrize("solver", [rk4(n=300), dopri5(1e-12, 1e-14)], **by_name)
+@pytest.mark.parametrize("method", [Discrete(), Backsolve()])
+@pytest.mark.parametrize("solver", [rk4(n=300), dopri5(1e-12, 1e-14)])
 def test_the_oracle(method, solver):
     p = OSCILLATING_RATE
     zs, pullback = odesolve_vjp(p.z0, p.f, p.ts, p.theta, solver, method)
@@ -127,8 +126,8 @@ def complex_step_through(solve, p, a_zs, h=1e-30):
     return np.array([loss(x + 1j * h * e).imag / h for e in np.eye(x.size)])
 
 
-@pytest.mark.parametrize("tableau", TABLEAUS, **by_name)
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("tableau", TABLEAUS)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_discrete_is_the_complex_step_through_the_whole_solve(p, tableau):
     solver, a_zs = Solver(tableau, FixedSteps(n=4)), cotangent(p)
     reference = complex_step_through(lambda z0, ts, theta: unrolled(z0, p.f, ts, theta, solver), p, a_zs)
@@ -144,7 +143,7 @@ def test_the_complex_step_runs_through_odesolve_itself():
         assert np.sum(a_zs * zs).imag / h == pytest.approx(g.theta[j], rel=1e-11)
 
 
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_discrete_is_the_tape_through_the_whole_solve(p):
     solver, a_zs = rk4(n=3), cotangent(p)
     _, pullback = vjp(lambda z0, theta, ts: unrolled(z0, p.f, ts, theta, solver), p.z0, p.theta, p.ts)
@@ -152,10 +151,8 @@ def test_discrete_is_the_tape_through_the_whole_solve(p):
     assert_same(gradients(p, Discrete(), solver, a_zs), reference, 1e-12)
 
 
-@pytest.mark.parametrize(
-    "solver", [dopri5(1e-4, 1e-6), bosh3(1e-4, 1e-6), Solver(HEUN, AdaptiveSteps(1e-3, 1e-5))], **by_name
-)
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("solver", [dopri5(1e-4, 1e-6), bosh3(1e-4, 1e-6), Solver(HEUN, AdaptiveSteps(1e-3, 1e-5))])
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_adaptive_discrete_is_the_derivative_on_the_frozen_mesh(p, solver):
     """The accepted mesh, as fractions of each interval, is held constant: complex step through those very steps."""
     from odelearn.solvers.unrolled import unrolled_step
@@ -189,8 +186,8 @@ def test_discrete_evaluates_nothing_twice():
 # Backsolve is the gradient of the exact flow, as far as the solver goes
 
 
-@pytest.mark.parametrize("tableau", [EULER, RK4, DOPRI5], **by_name)
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("tableau", [EULER, RK4, DOPRI5])
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_backsolve_meets_discrete_at_the_order_of_the_method(p, tableau):
     """Both estimate one gradient, so their gap closes like h^p."""
     ns = np.array([10, 20, 40]) * (4 if tableau is EULER else 1)
@@ -203,7 +200,7 @@ def test_backsolve_meets_discrete_at_the_order_of_the_method(p, tableau):
     assert observed_order(above_round_off) >= tableau.order - 0.3  # some problems are kinder than the order
 
 
-@pytest.mark.parametrize("tableau", [EULER, RK4, DOPRI5], **by_name)
+@pytest.mark.parametrize("tableau", [EULER, RK4, DOPRI5])
 def test_the_gap_closes_at_exactly_the_order_on_a_generic_problem(tableau):
     gaps = []
     for n in np.array([6, 12, 24]) * (10 if tableau is EULER else 1):
@@ -214,7 +211,7 @@ def test_the_gap_closes_at_exactly_the_order_on_a_generic_problem(tableau):
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "rebuilt"])
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_backsolve_and_discrete_agree_at_tight_tolerance(p, reset):
     solver = dopri5(1e-11, 1e-13)
     discrete = flat(gradients(p, Discrete(), solver))
@@ -223,7 +220,7 @@ def test_backsolve_and_discrete_agree_at_tight_tolerance(p, reset):
     assert 0 < g.drift < 1e-8
 
 
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_minus_a_t_is_the_hamiltonian(p):
     """a_t + a.f = 0 along the adjoint: at t_0, dL/dt_0 = -a f, with a as it arrives, before the loss sees z0."""
     g, a_zs = gradients(p, Backsolve(), dopri5(1e-11, 1e-13)), cotangent(p)
@@ -232,8 +229,8 @@ def test_minus_a_t_is_the_hamiltonian(p):
     assert g.ts[0] == pytest.approx(-H, rel=1e-8)
 
 
-@pytest.mark.parametrize("method", [Backsolve(), Discrete()], **by_name)
-@pytest.mark.parametrize("solver", [rk4(n=6), dopri5(1e-5, 1e-7)], **by_name)
+@pytest.mark.parametrize("method", [Backsolve(), Discrete()])
+@pytest.mark.parametrize("solver", [rk4(n=6), dopri5(1e-5, 1e-7)])
 def test_an_autonomous_field_does_not_care_what_time_it_is(method, solver):
     """Shifting all ts shifts nothing else: the sum of dL/dts is 0, to round-off."""
     g = gradients(LOTKA_VOLTERRA, method, solver)
@@ -266,7 +263,7 @@ def test_backsolve_counts_its_work():
 METHODS = [Discrete(), Backsolve()]
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_no_parameters(method):
     with_theta = gradients(OSCILLATING_RATE, method, rk4(n=9))
     p = OSCILLATING_RATE
@@ -286,7 +283,7 @@ def test_no_parameters(method):
         np.testing.assert_allclose(g.ts, with_theta.ts, rtol=1e-13)
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_one_observation_at_the_start(method):
     zs, pullback = method.vjp([1.0, 2.0], LINEAR.f, [0.3], LINEAR.theta, rk4(n=2))
     g = pullback(np.array([[3.0, 4.0]]))
@@ -294,7 +291,7 @@ def test_one_observation_at_the_start(method):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_gradients_have_the_dtype_of_the_state(method, dtype):
     p = NEURAL
     zs, pullback = method.vjp(p.z0.astype(dtype), p.f, p.ts, p.theta, rk4(n=4))
@@ -304,7 +301,7 @@ def test_gradients_have_the_dtype_of_the_state(method, dtype):
     np.testing.assert_allclose(g.theta, exact.theta, atol=100 * np.finfo(dtype).eps * np.abs(exact.theta).max())
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_pullback_may_be_called_again_and_is_linear(method):
     _, pullback = method.vjp(LOTKA_VOLTERRA.z0, LOTKA_VOLTERRA.f, LOTKA_VOLTERRA.ts, LOTKA_VOLTERRA.theta, rk4(n=5))
     a, b = cotangent(LOTKA_VOLTERRA, 1), cotangent(LOTKA_VOLTERRA, 2)
@@ -314,7 +311,7 @@ def test_a_pullback_may_be_called_again_and_is_linear(method):
     )
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_bad_cotangents_and_pullbacks_are_named(method):
     zs, pullback = method.vjp(LINEAR.z0, LINEAR.f, LINEAR.ts, LINEAR.theta, rk4(n=2))
     with pytest.raises(ValueError, match=r"a_zs = dL/dzs must have the shape of zs, \(4, 2\), got \(2,\)"):
@@ -332,8 +329,8 @@ def test_bad_cotangents_and_pullbacks_are_named(method):
 # the one door
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
-@pytest.mark.parametrize("p", BATTERY, **by_name)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("p", BATTERY)
 def test_odeint_on_the_tape(p, method):
     """grad through odeint is the method's own gradient, with f a plain NumPy function or a hand-written one."""
     solver, a_zs = rk4(n=5), cotangent(p)

@@ -58,8 +58,8 @@ def naive(f, z, t, theta):
     return x
 
 
-@pytest.mark.parametrize("f", NETS, ids=repr)
-@pytest.mark.parametrize("batch", BATCHES, ids=repr)
+@pytest.mark.parametrize("f", NETS)
+@pytest.mark.parametrize("batch", BATCHES)
 def test_the_value_is_the_formula_for_each_row(f, batch):
     z, t, theta, _ = point(f, batch)
     expected = np.apply_along_axis(lambda row: naive(f, row, t, theta), -1, z)
@@ -67,8 +67,8 @@ def test_the_value_is_the_formula_for_each_row(f, batch):
     assert np.array_equal(f.vjp(z, t, theta)[0], f(z, t, theta))
 
 
-@pytest.mark.parametrize("f", NETS, ids=repr)
-@pytest.mark.parametrize("batch", BATCHES, ids=repr)
+@pytest.mark.parametrize("f", NETS)
+@pytest.mark.parametrize("batch", BATCHES)
 def test_the_pullback_agrees_with_the_tape_to_round_off(f, batch):
     z, t, theta, a = point(f, batch)
     dz, pullback = f.vjp(z, t, theta)
@@ -78,7 +78,7 @@ def test_the_pullback_agrees_with_the_tape_to_round_off(f, batch):
         assert close(mine, taped)
 
 
-@pytest.mark.parametrize("f", NETS, ids=repr)
+@pytest.mark.parametrize("f", NETS)
 def test_the_pullback_agrees_with_the_complex_step(f):
     """Analytic wherever no row meets a kink, which random rows do not."""
     z, t, theta, a = point(f, (3, 2))
@@ -90,7 +90,7 @@ def test_the_pullback_agrees_with_the_complex_step(f):
     assert (a_t != 0) == (f.time is not None)
 
 
-@pytest.mark.parametrize("f", NETS, ids=repr)
+@pytest.mark.parametrize("f", NETS)
 def test_gradients_are_themselves_complex_steppable(f):
     """Cotangents are bilinear, so the pullback is analytic: its derivative along v is that of the tape's pullback."""
     z, t, theta, a = point(f)
@@ -132,7 +132,7 @@ def test_each_argument_can_be_traced_alone(traced):
     assert close(mine[traced], pullback(a)[0])
 
 
-@pytest.mark.parametrize("f", NETS, ids=repr)
+@pytest.mark.parametrize("f", NETS)
 def test_a_batch_is_its_rows_and_theta_feels_their_sum(f):
     z, t, theta, a = point(f, (5,))
     a_z, a_t, a_theta = f.vjp(z, t, theta)[1](a)
@@ -142,8 +142,8 @@ def test_a_batch_is_its_rows_and_theta_feels_their_sum(f):
     assert close(a_theta, sum(row[2] for row in rows))
 
 
-@pytest.mark.parametrize("f", [f for f in NETS if f.sizes[0] == f.sizes[-1]], ids=repr)
-@pytest.mark.parametrize("batch", BATCHES, ids=repr)
+@pytest.mark.parametrize("f", [f for f in NETS if f.sizes[0] == f.sizes[-1]])
+@pytest.mark.parametrize("batch", BATCHES)
 def test_what_is_prepared_for_solvers_is_the_plain_formula(f, batch):
     """Biases in the product, rows in place, a_theta put off: in exact arithmetic nothing has changed."""
     z, t, theta, a = point(f, batch)
@@ -163,7 +163,7 @@ def test_where_an_activation_is_one(name):
     assert abs(ACTIVATIONS[name][0](np.array([ONE[name]])) - 1) <= 2 * EPS
 
 
-@pytest.mark.parametrize("batch", [(3,), (), (600,)], ids=repr)
+@pytest.mark.parametrize("batch", [(3,), (), (600,)])
 def test_collecting_deferred_stages_is_the_weighted_sum_of_their_gradients(batch):
     """Many small stages in one product, large ones each by itself: in exact arithmetic the same."""
     f = MLP([2, 6, 2], time="concat", power=3)

@@ -2,7 +2,6 @@
 
 import tracemalloc
 import warnings
-from dataclasses import is_dataclass
 from functools import cache
 
 import numpy as np
@@ -42,11 +41,9 @@ from odelearn import (
 )
 from odelearn.gradients.drift import Drift, DriftWarning
 from odelearn.solvers.unrolled import unrolled_step
-from odelearn.verify.compare import short
 
 METHODS = [Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible()]
 BOTH_WAYS = [way(p) for p in BATTERY for way in (lambda p: p, backwards)]
-by_name = dict(ids=lambda x: getattr(x, "name", None) or (short(x) if is_dataclass(x) else str(x)))
 
 
 def gradients(p, method, solver):
@@ -80,7 +77,7 @@ def complex_step_through(solve, p):
 # ---- all six
 
 
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_all_six_agree_at_a_tolerance(p):
     reference = exact(p.name)
     assert np.mean(np.abs(reference) > 1e-3 * np.abs(reference).max()) > 0.5
@@ -88,7 +85,7 @@ def test_all_six_agree_at_a_tolerance(p):
         assert gap(gradients(p, method, dop853(1e-8, 1e-10)), reference) < 30 * 1e-8
 
 
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_all_six_agree_on_fixed_steps(p):
     """None is further from the truth than a few times the error of Discrete, which halving the steps shows."""
     coarse, fine = (gradients(p, Discrete(), Solver(DOPRI5, FixedSteps(n))) for n in (10, 20))
@@ -98,7 +95,7 @@ def test_all_six_agree_on_fixed_steps(p):
         assert gap(gradients(p, method, Solver(DOPRI5, FixedSteps(10))), flat(fine)) < 10 * error
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_work_is_counted(method):
     p = LOTKA_VOLTERRA
     for solver in dopri5(), rk4(n=3):
@@ -109,8 +106,8 @@ def test_work_is_counted(method):
         assert (g.stats.evals, g.stats.pullbacks) == (f.evals - evals_forward, f.pullbacks)
 
 
-@pytest.mark.parametrize("solver", [dopri5(1e-6, 1e-8), rk4(n=8)], **by_name)
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("solver", [dopri5(1e-6, 1e-8), rk4(n=8)])
+@pytest.mark.parametrize("method", METHODS)
 def test_bytes_are_what_tracemalloc_sees(method, solver):
     """Held between the passes; on arrays so large that Python's own objects count for little."""
     net = MLP((2, 20, 2))
@@ -125,7 +122,7 @@ def test_bytes_are_what_tracemalloc_sees(method, solver):
     assert 1 <= held / pullback(zs).stats.bytes < 1.25
 
 
-@pytest.mark.parametrize("method", METHODS, **by_name)
+@pytest.mark.parametrize("method", METHODS)
 def test_one_observation_no_parameters_single_precision(method):
     """dtype follows z0; theta=None means P = 0; with T = 1 the gradient is what the loss says of z0."""
     f = lambda z, t, theta: z * np.cos(t).astype(z.dtype) if hasattr(t, "astype") else z * float(np.cos(t))
@@ -144,8 +141,8 @@ def test_one_observation_no_parameters_single_precision(method):
 SOLVERS = [rk4(n=7), Solver(DOPRI5, FixedSteps(h=0.11)), dopri5(), bosh3(1e-4, 1e-6), Solver(HEUN, AdaptiveSteps(1e-2))]
 
 
-@pytest.mark.parametrize("solver", SOLVERS, **by_name)
-@pytest.mark.parametrize("p", [NEURAL, backwards(NEURAL), LOTKA_VOLTERRA, backwards(OSCILLATING_RATE)], **by_name)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("p", [NEURAL, backwards(NEURAL), LOTKA_VOLTERRA, backwards(OSCILLATING_RATE)])
 def test_checkpointed_is_discrete_bit_for_bit(p, solver):
     zs, pullback = Discrete().vjp(p.z0, p.f, p.ts, p.theta, solver)
     expected = flat(pullback(cotangent(p))).tobytes()
@@ -172,8 +169,8 @@ def test_checkpointed_wants_a_whole_number():
 # ---- Forward is Discrete, to round-off
 
 
-@pytest.mark.parametrize("solver", [rk4(n=4), Solver(DOPRI5, FixedSteps(3)), dopri5(1e-4, 1e-6)], **by_name)
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("solver", [rk4(n=4), Solver(DOPRI5, FixedSteps(3)), dopri5(1e-4, 1e-6)])
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_forward_is_discrete_to_round_off(p, solver):
     """To differentiate a Runge-Kutta method, or to apply it to the differentiated equation, is the same."""
     assert gap(gradients(p, Forward(), solver), flat(gradients(p, Discrete(), solver))) < 1e-13
@@ -201,8 +198,8 @@ def reversible(z0, f, ts, theta, tableau, n, coupling):
     return np.stack(zs)
 
 
-@pytest.mark.parametrize("tableau, coupling", [(RK4, 0.99), (DOPRI5, 0.9), (HEUN, 1.0)], **by_name)
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("tableau, coupling", [(RK4, 0.99), (DOPRI5, 0.9), (HEUN, 1.0)])
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_reversible_is_the_complex_step_through_its_own_formulas(p, tableau, coupling):
     method, solver = Reversible(coupling), Solver(tableau, FixedSteps(6))
     solve = lambda z0, ts, theta: reversible(z0, p.f, ts, theta, tableau, 6, coupling)
@@ -211,7 +208,7 @@ def test_reversible_is_the_complex_step_through_its_own_formulas(p, tableau, cou
     assert gap(gradients(p, method, solver), complex_step_through(solve, p)) < 1e-10
 
 
-@pytest.mark.parametrize("p", [NEURAL, backwards(LOTKA_VOLTERRA)], **by_name)
+@pytest.mark.parametrize("p", [NEURAL, backwards(LOTKA_VOLTERRA)])
 def test_adaptive_reversible_is_the_complex_step_through_its_own_forward(p):
     """An imaginary part of 1e-20 does not move the mesh, so this is the gradient on the frozen one."""
     solver = dopri5(1e-5, 1e-7)
@@ -243,7 +240,7 @@ def test_reversible_needs_no_more_memory_for_more_steps():
     assert (np.abs(many - few) / 500 < 1).all()  # bytes a step: slope 0
 
 
-@pytest.mark.parametrize("tableau", [EULER, MIDPOINT, HEUN, BOSH3, RK4, DOPRI5], **by_name)
+@pytest.mark.parametrize("tableau", [EULER, MIDPOINT, HEUN, BOSH3, RK4, DOPRI5])
 def test_reversible_is_of_the_order_of_its_tableau(tableau):
     p = NEURAL
     ns = np.array([8, 16, 32]) * (2 if tableau is EULER else 1)
@@ -300,9 +297,9 @@ def test_coupling_lies_between_0_and_1():
 # ---- Backsolve and Interpolating are the gradient of the exact flow, at the order of the method
 
 
-@pytest.mark.parametrize("method", [Backsolve(), Interpolating()], **by_name)
-@pytest.mark.parametrize("tableau", [EULER, MIDPOINT, HEUN, BOSH3, RK4, DOPRI5], **by_name)
-@pytest.mark.parametrize("p", [NEURAL, backwards(OSCILLATING_RATE)], **by_name)
+@pytest.mark.parametrize("method", [Backsolve(), Interpolating()])
+@pytest.mark.parametrize("tableau", [EULER, MIDPOINT, HEUN, BOSH3, RK4, DOPRI5])
+@pytest.mark.parametrize("p", [NEURAL, backwards(OSCILLATING_RATE)])
 def test_adjoint_solves_converge_at_the_order_of_the_method(p, tableau, method):
     """Also Interpolating, whose interpolants are of order p - 1: within one step they are wrong by h^p."""
     ns = np.array([8, 16, 32]) * (2 if tableau is EULER else 1)
@@ -329,8 +326,8 @@ def test_interpolating_takes_a_solver_of_its_own_and_never_rebuilds():
     assert fine.drift is None
 
 
-@pytest.mark.parametrize("method", [Backsolve(), Interpolating()], **by_name)
-@pytest.mark.parametrize("p", [LOTKA_VOLTERRA, backwards(LOTKA_VOLTERRA)], **by_name)
+@pytest.mark.parametrize("method", [Backsolve(), Interpolating()])
+@pytest.mark.parametrize("p", [LOTKA_VOLTERRA, backwards(LOTKA_VOLTERRA)])
 def test_the_backward_ledger(p, method):
     """Every attempted step from t_N back to t_0: those accepted follow each other, those rejected are tried again."""
     g = gradients(p, method, bosh3(1e-4, 1e-6))
@@ -362,7 +359,7 @@ def test_drift_of_exponential_decay():
     assert 1e-12 * np.exp(40) < drift < 1e-8 * np.exp(40)
 
 
-@pytest.mark.parametrize("solver", [dopri5(), rk4(n=20)], **by_name)
+@pytest.mark.parametrize("solver", [dopri5(), rk4(n=20)])
 def test_the_drift_warning_comes_where_the_gradient_is_lost_and_not_before(solver):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -382,7 +379,7 @@ def test_more_observations_are_a_cure_for_drift():
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "rebuilt"])
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_no_false_alarm_on_the_battery(p, reset):
     """pytest makes every warning an error."""
     for rtol in 1e-3, 1e-5, 1e-8:
@@ -414,7 +411,7 @@ def test_what_the_tolerance_explains_of_drift():
 # ---- the three derivatives of an adaptive solve
 
 
-@pytest.mark.parametrize("p", [LOTKA_VOLTERRA, BATTERY[4]], **by_name)
+@pytest.mark.parametrize("p", [LOTKA_VOLTERRA, BATTERY[4]])
 def test_differences_of_the_replay_are_discrete_and_those_of_the_adaptive_solve_are_not(p):
     solver = dopri5(1e-3, 1e-5)
     traj, g = odesolve(p.z0, p.f, p.ts, p.theta, solver), gradients(p, Discrete(), solver)
@@ -426,8 +423,8 @@ def test_differences_of_the_replay_are_discrete_and_those_of_the_adaptive_solve_
     assert off[0] < 1e-8 < 1e-3 < off[1]
 
 
-@pytest.mark.parametrize("solver", [dopri5(1e-4, 1e-6), rk4(n=3)], **by_name)
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("solver", [dopri5(1e-4, 1e-6), rk4(n=3)])
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_a_replay_repeats_the_solve_and_its_gradient_is_discrete_in_ts_too(p, solver):
     traj, g = odesolve(p.z0, p.f, p.ts, p.theta, solver), gradients(p, Discrete(), solver)
     again = traj.replay(p.z0, p.theta)
@@ -482,7 +479,7 @@ def algorithm_2(z0, f, ts, theta, a_zs, slip=None, n=10):
 SMALL = Problem("MLP", MLP((2, 3, 2), time="concat"), NEURAL.z0, np.array([0.1, 0.6, 1.1]), np.linspace(-0.6, 0.9, 20))
 
 
-@pytest.mark.parametrize("p", [SMALL, pytest.param(backwards(SMALL), marks=pytest.mark.slow)], **by_name)
+@pytest.mark.parametrize("p", [SMALL, pytest.param(backwards(SMALL), marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "slip, diagnosis",
     [

@@ -13,7 +13,7 @@ from odelearn.verify.solver_problems import EVERYTHING
 
 CLOSED = TORCHDIFFEQ + SCIPY
 ADAPTIVE = {bosh3: 1e-5, dopri5: 1e-8, tsit5: 1e-8, dop853: 1e-10}  # with tolerances at which they are at home
-each = lambda name, values: pytest.mark.parametrize(name, values, ids=lambda x: getattr(x, "__name__", None) or str(x))
+each = pytest.mark.parametrize
 
 
 def solved(problem, solver):

@@ -33,7 +33,6 @@ from odelearn.solvers.scipy_bridge import METHODS, as_ode_solver, scipy_solver
 ALL = list(METHODS)
 IMPLICIT = ["Radau", "BDF", "LSODA"]
 BOTH_WAYS = [way(p) for p in BATTERY for way in (lambda p: p, backwards)]
-by_name = dict(ids=lambda x: getattr(x, "name", None) or str(x))
 
 
 def flat(g):
@@ -48,7 +47,7 @@ def gradients(p, method, solver):
 
 
 @pytest.mark.parametrize("method", ALL)
-@pytest.mark.parametrize("p", [p for p in BOTH_WAYS if p.exact], **by_name)
+@pytest.mark.parametrize("p", [p for p in BOTH_WAYS if p.exact])
 def test_a_black_box_solves_to_its_tolerance(p, method):
     f = counted(p.f)
     trajectory = odesolve(p.z0, f, p.ts, p.theta, scipy_solver(method, 1e-8, 1e-10))
@@ -118,7 +117,7 @@ def test_no_intervals_nothing_to_do():
 # ---- the paper's adjoint around any ODE solver
 
 
-@pytest.mark.parametrize("p", BOTH_WAYS, **by_name)
+@pytest.mark.parametrize("p", BOTH_WAYS)
 def test_the_adjoint_through_a_black_box(p):
     reference = flat(gradients(p, Discrete(), dopri5(1e-10, 1e-12)))
     g = gradients(p, Backsolve(), scipy_solver("LSODA", 1e-8, 1e-10))
@@ -126,9 +125,9 @@ def test_the_adjoint_through_a_black_box(p):
     assert g.stats.evals > 0 and 0 < g.drift < 1e-5
 
 
-@pytest.mark.parametrize("method", [Backsolve(reset=False), Interpolating()], **by_name)
+@pytest.mark.parametrize("method", [Backsolve(reset=False), Interpolating()])
 @pytest.mark.parametrize("solver", ["DOP853", "Radau"])
-@pytest.mark.parametrize("p", [NEURAL, backwards(OSCILLATING_RATE)], **by_name)
+@pytest.mark.parametrize("p", [NEURAL, backwards(OSCILLATING_RATE)])
 def test_the_other_adjoints_through_a_black_box(p, solver, method):
     reference = flat(gradients(p, Discrete(), dopri5(1e-10, 1e-12)))
     g = gradients(p, method, scipy_solver(solver, 1e-8, 1e-10))
@@ -179,7 +178,7 @@ def test_a_stiff_problem_and_its_gradient(solver):
     assert abs(g.z0) < 1e-9 and g.stats.evals < 5000
 
 
-@pytest.mark.parametrize("method", [Discrete(), Checkpointed(), Forward(), Reversible()], **by_name)
+@pytest.mark.parametrize("method", [Discrete(), Checkpointed(), Forward(), Reversible()])
 def test_what_needs_stages_refuses_a_black_box(method):
     with pytest.raises(TypeError, match=r"LSODA is a black box.*Backsolve\(\) and Interpolating\(\)"):
         gradients(LINEAR, method, scipy_solver("LSODA"))
@@ -240,7 +239,7 @@ def lotka_volterra(t, y):
 
 
 @pytest.mark.parametrize("span", [(0.0, 10.0), (10.0, 0.0)], ids=["forwards", "backwards"])
-@pytest.mark.parametrize("tableau, name", [(DOPRI5, "RK45"), (BOSH3, "RK23"), (DOP853, "DOP853")], **by_name)
+@pytest.mark.parametrize("tableau, name", [(DOPRI5, "RK45"), (BOSH3, "RK23"), (DOP853, "DOP853")])
 def test_solve_ivp_cannot_tell_ours_from_its_own(tableau, name, span):
     """The same tableaus and the same control: the same evaluations, states, events and dense output."""
     tolerances = dict(rtol=1e-5, atol=1e-7)  # round-off in an error estimate moves the mesh, and z by 1e-8
