@@ -19,6 +19,7 @@ from odelearn import (
     odesolve_vjp,
     vjp,
 )
+from odelearn.dynamics import Bound
 
 from . import limit, limit_adaptive, peers
 from .peers import Contender
@@ -57,7 +58,7 @@ class LinearPlusNet(Dynamics):
     """dz/dt = z A + net(z, t, theta): what is known of the dynamics, and a net for the rest."""
 
     def __init__(self, A, net):
-        self.A, self.net, self.collect = A, net, net.collect
+        self.A, self.net = A, net
 
     def __call__(self, z, t, theta):
         return np.dot(z, self.A) + self.net(z, t, theta)
@@ -66,29 +67,24 @@ class LinearPlusNet(Dynamics):
         dz, net_pullback = self.net.vjp(z, t, theta)
         return dz + np.dot(z, self.A), partial(self.pullback, net_pullback)
 
-    def stage(self, z0, theta):
-        net, A = self.net.stage(z0, theta), self.A
+    def bind(self, theta, z0):
+        net, A = self.net.bind(theta, z0), self.A
 
-        def measure(Z, t, k):
-            net(Z, t, k)
-            k += Z.dot(A)
+        def value(z, t, out):
+            net.value(z, t, out)
+            out += z.dot(A)
 
-        return measure
-
-    def stage_vjp(self, z0, theta):
-        net, A = self.net.stage_vjp(z0, theta), self.A
-
-        def measure(Z, t, k):
-            net_pullback = net(Z, t, k)
-            k += Z.dot(A)
+        def vjp(z, t, out):
+            net_pullback = net.vjp(z, t, out)
+            out += z.dot(A)
             return partial(self.pullback, net_pullback)
 
-        return measure
+        return Bound(value, vjp, net.sum_theta)
 
     def pullback(self, net_pullback, a):
-        a_z, a_t, deferred = net_pullback(a)
+        a_z, a_t, term = net_pullback(a)
         a_z += a.dot(self.A.T)
-        return a_z, a_t, deferred
+        return a_z, a_t, term
 
 
 # --- odelearn, its limit, and the products and tanh alone -------------------------------------------------------------

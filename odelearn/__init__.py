@@ -51,8 +51,8 @@ __all__ = [name for name in dir() if not name.startswith("_")]
 
 
 def __getattr__(name):
-    """scipy_solver and as_ode_solver, which import SciPy, when they are asked for."""
-    if name in ("scipy_solver", "as_ode_solver"):
+    """scipy_solver, which imports SciPy, when it is asked for."""
+    if name == "scipy_solver":
         from .solvers import scipy_bridge
 
         return getattr(scipy_bridge, name)

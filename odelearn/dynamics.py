@@ -1,8 +1,21 @@
 """The right-hand side f of dz/dt = f(z, t, theta), and how a cotangent of dz/dt flows back through it."""
 
+from collections import namedtuple
+
 import numpy as np
 
 from .autodiff import tape
+
+Bound = namedtuple("Bound", "value vjp sum_theta")
+Bound.__doc__ = """f for one theta, as three functions of the state alone: what f.bind(theta, z0) returns.
+
+value(z, t, out)             out = f(z, t, theta)
+vjp(z, t, out) -> pullback   the same; pullback(a) -> a_z, a_t, term
+sum_theta(terms, weights=None) -> (P,)    sum_i weights_i a_theta_i, from the terms of many pullbacks; weights 1 if None
+
+Solvers call these thousands of times with one theta, so a layer may prepare itself first. Nothing in a solve depends on
+a_theta, which is only ever summed. So a pullback may put it off, and a layer may sum many terms at once, at less cost.
+"""
 
 
 class Dynamics:
@@ -14,8 +27,16 @@ class Dynamics:
     z and dz have one shape, t is a float, theta is a vector (P,) or None; the cotangents have the shapes
     of what they belong to, and a_theta is summed over the batch (all leading axes of z).
 
-    `fun` is an ordinary NumPy function. `vjp(z, t, theta) -> dz, pullback` is written by hand;
-    without it the tape supplies the pullback.
+    fun   an ordinary NumPy function fun(z, t, theta) -> dz
+    vjp   its hand-written vjp(z, t, theta) -> dz, pullback; without it the tape supplies the pullback
+
+    Raises TypeError for a `fun` that cannot be called. A subclass writes __call__, vjp and, to be faster, bind.
+
+    >>> f = Dynamics(lambda z, t, theta: theta[0] * z)
+    >>> dz, pullback = f.vjp(np.array([2.0, 3.0]), 0.0, np.array([0.5]))
+    >>> a_z, a_t, a_theta = pullback(np.array([1.0, 1.0]))
+    >>> a_z, a_theta
+    (array([0.5, 0.5]), array([5.]))
     """
 
     def __init__(self, fun, vjp=None):
@@ -29,40 +50,33 @@ class Dynamics:
         return self.fun(z, t, theta)
 
     def vjp(self, z, t, theta):
+        """dz = f(z, t, theta), and pullback(a) -> a_z, a_t, a_theta, by the tape."""
         if theta is None:
             dz, pull = tape.vjp(lambda z, t: self.fun(z, t, None), z, t)
             return dz, lambda a: (*pull(a), np.zeros(0))
         return tape.vjp(self.fun, z, t, theta)
 
-    # What the solvers ask for, thousands of times with one theta: so a layer may prepare itself for theta first. And
-    # nothing in a solve depends on a_theta, it is only ever summed over stages, with weights: so a pullback may put it
-    # off, and a layer may sum many stages cheaper than one by one.
+    def bind(self, theta, z0):
+        """The Bound of f for this theta and for states like z0: here a term is a_theta itself."""
 
-    def stage(self, z0, theta):
-        """measure(Z, t, k), for states like z0: writes f(Z, t, theta) into k."""
+        def value(z, t, out):
+            assign(out, evaluate(self, z, t, theta))
 
-        def measure(Z, t, k):
-            write(k, asked(self, Z, t, theta))
-
-        return measure
-
-    def stage_vjp(self, z0, theta):
-        """measure(Z, t, k) -> pullback: the same, and pullback(a) -> a_z, a_t, and what `collect` makes a_theta of."""
-
-        def measure(Z, t, k):
-            dz, pullback = asked(self.vjp, Z, t, theta)
-            write(k, dz)
+        def vjp(z, t, out):
+            dz, pullback = evaluate(self.vjp, z, t, theta)
+            assign(out, dz)
             return pullback
 
-        return measure
-
-    def collect(self, deferred, weights=None):
-        """sum_i weights[i] a_theta_i  (P,), from the third results of many pullbacks; weights 1 if None."""
-        return np.add.reduce(deferred) if weights is None else weights.dot(np.stack(deferred))
+        return Bound(value, vjp, weighted_sum)
 
 
-def asked(f, z, t, theta):
-    """f(z, t, theta), where errors that beginners make are told in the words of the problem. theta is read-only."""
+def weighted_sum(terms, weights=None):
+    """sum_i weights_i terms_i; weights 1 if None."""
+    return np.add.reduce(terms) if weights is None else weights.dot(np.stack(terms))
+
+
+def evaluate(f, z, t, theta):
+    """f(z, t, theta). The errors that beginners make are told in the words of the problem. theta is read-only."""
     try:
         return f(z, t, theta)
     except IndexError as error:
@@ -74,13 +88,13 @@ def asked(f, z, t, theta):
         raise ValueError("f changed its argument theta in place (theta += ...); compute in a new array") from error
 
 
-def write(k, dz):
-    """k[...] = dz, once it is certain that f returned what it should for a state like k."""
-    like = type(dz) is np.ndarray and dz.shape == k.shape and dz.dtype == k.dtype
-    k[...] = dz if like else conform(dz, k)
+def assign(out, dz):
+    """out[...] = dz, once it is certain that f returned what it should for a state like out."""
+    like = type(dz) is np.ndarray and dz.shape == out.shape and dz.dtype == out.dtype
+    out[...] = dz if like else checked_slope(dz, out)
 
 
-def conform(dz, z):
+def checked_slope(dz, z):
     """What f returned, as an array like z. Plain Python numbers and lists take z's dtype; arrays must have it.
 
     Raises ValueError for another shape, TypeError for another dtype or a traced value.
@@ -109,13 +123,22 @@ def as_dynamics(f):
 
 
 def counted(f):
-    """The same f, counting its work: `.evals` values (also those inside `.vjp`), `.pullbacks` calls of a pullback."""
+    """The same f, counting its work: `.evals` values (also those inside `.vjp`), `.pullbacks` calls of a pullback.
+
+    f  a function f(z, t, theta) or a Dynamics. Returns a Dynamics. Raises TypeError if f cannot be called.
+
+    >>> from odelearn import odesolve, rk4
+    >>> f = counted(lambda z, t, theta: -z)
+    >>> _ = odesolve(1.0, f, (0.0, 1.0), solver=rk4(n=5))
+    >>> f.evals
+    20
+    """
     return Counted(as_dynamics(f))
 
 
 class Counted(Dynamics):
     def __init__(self, f):
-        self.f, self.collect = f, f.collect
+        self.f = f
         self.evals = self.pullbacks = 0
 
     def __call__(self, z, t, theta):
@@ -125,23 +148,22 @@ class Counted(Dynamics):
     def vjp(self, z, t, theta):
         self.evals += 1
         dz, pullback = self.f.vjp(z, t, theta)
-        return dz, self.counting(pullback)
+        return dz, self.count_calls(pullback)
 
-    def stage(self, z0, theta):
-        return self.measuring(self.f.stage(z0, theta))
+    def bind(self, theta, z0):
+        bound = self.f.bind(theta, z0)
 
-    def stage_vjp(self, z0, theta):
-        measure = self.measuring(self.f.stage_vjp(z0, theta))
-        return lambda Z, t, k: self.counting(measure(Z, t, k))
-
-    def measuring(self, measure):
-        def counted_measure(Z, t, k):
+        def value(z, t, out):
             self.evals += 1
-            return measure(Z, t, k)
+            return bound.value(z, t, out)
 
-        return counted_measure
+        def vjp(z, t, out):
+            self.evals += 1
+            return self.count_calls(bound.vjp(z, t, out))
 
-    def counting(self, pullback):
+        return Bound(value, vjp, bound.sum_theta)
+
+    def count_calls(self, pullback):
         def counted_pullback(a):
             self.pullbacks += 1
             return pullback(a)

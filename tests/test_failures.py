@@ -38,7 +38,7 @@ def failure(z0, f, *problem):
     f = counted(f)
     with pytest.raises(SolverError) as error:
         odesolve(z0, f, *problem)
-    assert f.evals < 40_000
+    assert f.evals < 60_000
     return str(error.value)
 
 
@@ -115,8 +115,11 @@ def test_patience_is_for_the_user_to_choose():
         assert told(patience=patience).startswith("max_steps = 3000 attempts")
 
 
+FEW = dopri5(max_steps=2000)
+
+
 def test_accuracy_is_not_mistaken_for_stiffness():
-    message = failure([1.0, 0.0], lambda z, t, theta: 1e6 * np.stack([z[1], -z[0]]), (0.0, 1e4))
+    message = failure([1.0, 0.0], lambda z, t, theta: 1e6 * np.stack([z[1], -z[0]]), (0.0, 1e4), None, FEW)
     assert "It is not stiff" in message and abs(number(r"h lambda = ()", message)) < 0.1
     message = failure(1.0, lambda y, t, theta: np.cos(9 * t), (0.0, 100.0), None, dopri5(max_steps=20))
     assert "It is not stiff" in message and number("max_steps = () attempts led only to t", message) == 20
@@ -132,7 +135,7 @@ def test_the_time_of_a_blow_up(solver, ts, sign):
     message = failure(np.array([0.0, 1.0]), lambda y, t, theta: sign * y * y, ts, None, solver)
     assert "The solution blows up: z[1] = " in message
     assert number(r"infinite at t = ()", message) == pytest.approx(1.0, abs=1e-3)
-    assert number(r"led only to t = ()|at t = ()", message) if solver is ADAPTIVE[-1] else "fell to h = " in message
+    assert "fell to h = " in message
 
 
 def test_overflow_in_fixed_steps_is_a_blow_up_or_instability():

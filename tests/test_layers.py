@@ -144,16 +144,15 @@ def test_a_batch_is_its_rows_and_theta_feels_their_sum(f):
 
 @pytest.mark.parametrize("f", [f for f in NETS if f.sizes[0] == f.sizes[-1]])
 @pytest.mark.parametrize("batch", BATCHES)
-def test_what_is_prepared_for_solvers_is_the_plain_formula(f, batch):
+def test_what_is_bound_for_solvers_is_the_plain_formula(f, batch):
     """Biases in the product, rows in place, a_theta put off: in exact arithmetic nothing has changed."""
     z, t, theta, a = point(f, batch)
     plain = f(z, t, theta), *f.vjp(z, t, theta)[1](a)
-    k = np.empty_like(z)
-    f.stage(np.ones_like(z), theta)(z, t, k)
+    k, dz, bound = np.empty_like(z), np.empty_like(z), f.bind(theta, np.ones_like(z))
+    bound.value(z, t, k)
     assert close(k, plain[0])
-    dz = np.empty_like(z)
-    a_z, a_t, deferred = f.stage_vjp(np.ones_like(z), theta)(z, t, dz)(a)
-    for x, y in zip((dz, a_z, a_t, f.collect([deferred])), plain, strict=True):
+    a_z, a_t, term = bound.vjp(z, t, dz)(a)
+    for x, y in zip((dz, a_z, a_t, bound.sum_theta([term])), plain, strict=True):
         assert close(x, y)
     assert close(dz, np.apply_along_axis(lambda row: naive(f, row, t, theta), -1, z))
 
@@ -164,21 +163,21 @@ def test_where_an_activation_is_one(name):
 
 
 @pytest.mark.parametrize("batch", [(3,), (), (600,)])
-def test_collecting_deferred_stages_is_the_weighted_sum_of_their_gradients(batch):
+def test_the_sum_of_many_terms_is_the_weighted_sum_of_their_gradients(batch):
     """Many small stages in one product, large ones each by itself: in exact arithmetic the same."""
     f = MLP([2, 6, 2], time="concat", power=3)
     stages = [point(f, batch, seed) for seed in range(5)]
     theta = stages[0][2]
     weights = np.array([0.5, -1.25, 3.0, 0.125, 2.0])
-    expected, deferred = 0, []
+    expected, terms, bound = 0, [], f.bind(theta, stages[0][0])
     for i, (z, _, _, a) in enumerate(stages):
         expected = expected + weights[i] * f.vjp(z, i, theta)[1](a)[2]
         dz = np.empty_like(z)
-        a_z, a_t, later = f.stage_vjp(z, theta)(z, i, dz)(a)
-        for prepared, plain in zip((dz, a_z, a_t), (f(z, i, theta), *f.vjp(z, i, theta)[1](a)[:2]), strict=True):
-            assert close(prepared, plain)
-        deferred.append(later)
-    assert close(f.collect(deferred, weights), expected, ulps=2000)
+        a_z, a_t, term = bound.vjp(z, i, dz)(a)
+        for bound_value, plain in zip((dz, a_z, a_t), (f(z, i, theta), *f.vjp(z, i, theta)[1](a)[:2]), strict=True):
+            assert close(bound_value, plain)
+        terms.append(term)
+    assert close(bound.sum_theta(terms, weights), expected, ulps=2000)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -190,8 +189,10 @@ def test_the_dtype_of_z_is_kept(name, dtype):
     z, theta, a = z.astype(dtype), theta.astype(dtype), a.astype(dtype)
     dz, pullback = f.vjp(z, np.float64(t), theta)
     a_z, a_t, a_theta = pullback(a)
-    later = f.stage_vjp(z, theta)(z, np.float64(t), np.empty_like(z))(a)[2]
-    for x in (dz, a_z, a_t, a_theta, f(z, t, theta), f.collect([later, later], np.array([0.5, 0.25], dz.real.dtype))):
+    bound = f.bind(theta, z)
+    term = bound.vjp(z, np.float64(t), np.empty_like(z))(a)[2]
+    summed = bound.sum_theta([term, term], np.array([0.5, 0.25], dz.real.dtype))
+    for x in (dz, a_z, a_t, a_theta, f(z, t, theta), summed):
         assert x.dtype == dtype
     exact = f.vjp(z.astype(complex), t, theta.astype(complex))[1](a.astype(complex))
     assert np.abs(a_theta - exact[2]).max() <= 500 * np.finfo(dtype).eps * np.abs(exact[2]).max()
@@ -257,8 +258,9 @@ def test_work_is_counted_as_for_any_dynamics():
     z, t, theta, a = point(f.f)
     f(z, t, theta)
     f.vjp(z, t, theta)[1](a)
-    f.stage(z, theta)(z, t, np.empty_like(z))
-    f.stage_vjp(z, theta)(z, t, np.empty_like(z))(a)
+    bound = f.bind(theta, z)
+    bound.value(z, t, np.empty_like(z))
+    bound.vjp(z, t, np.empty_like(z))(a)
     assert (f.evals, f.pullbacks) == (4, 2)
 
 

@@ -398,7 +398,7 @@ def test_what_the_tolerance_explains_of_drift():
     def explained(solvers, reset):
         drift = Drift(z0, 2, solvers, reset)
         for accepted in zip(traj.intervals, traj.steps, strict=True):
-            drift.append(accepted)
+            drift.note(*accepted)
         return drift.explained()
 
     np.testing.assert_allclose(explained([solver, solver], reset=True), 20 * n * tolerance, rtol=1e-4)

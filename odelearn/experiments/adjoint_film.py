@@ -6,7 +6,7 @@ from ..dynamics import as_dynamics
 from ..fitting.store import whole_file, writable_directory
 from ..gradients.backsolve import augmented
 from ..solvers.odesolve import odesolve
-from ..solvers.solver import Log, accepted_steps, rk4
+from ..solvers.solver import rk4, steps
 
 THETA = np.array([1.1, 0.9, 1.2, 0.8])
 TS = np.linspace(0, 8, 6)
@@ -36,19 +36,14 @@ def film(out="figures", frames=60):
 
 def way_back(zs, a_zs):
     """[(t, a), ...] from t_N to t_0 along Algorithm 2; two entries with one t are a jump."""
-    N = len(TS) - 1
-    a = a_zs[N]
-    path = [(TS[N], 0 * a), (TS[N], a)]
-
-    def land(j, step):
-        path.append((step.t_next, step.z_next[1]))
-        i = N - j - 1
-        if step.t_next != TS[i]:
-            return step.z_next
-        path.append((step.t_next, step.z_next[1] + a_zs[i]))
-        return np.stack([zs[i], step.z_next[1] + a_zs[i]])
-
-    s = np.stack([zs[N], a])
-    for _ in accepted_steps(augmented(as_dynamics(field), zs[0], THETA), s, TS[::-1], SOLVER, Log(), land):
-        pass
+    N, times = len(TS) - 1, TS.tolist()
+    s = np.stack([zs[N], a_zs[N]])
+    path = [(times[N], 0 * a_zs[N]), (times[N], a_zs[N])]
+    stepper = SOLVER.stepper(augmented(as_dynamics(field).bind(THETA, zs[0])), s, TS[::-1])
+    for i in range(N, 0, -1):
+        for step in steps(stepper, s, times[i], times[i - 1]):
+            path.append((step.t_next, step.z_next[1]))
+        a = step.z_next[1] + a_zs[i - 1]
+        path.append((times[i - 1], a))
+        s = np.stack([zs[i - 1], a])
     return path

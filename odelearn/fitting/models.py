@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..dynamics import Dynamics, as_dynamics
+from ..dynamics import Bound, Dynamics, as_dynamics
 from ..nn.mlp import MLP
 from .options import UsageError, one_line
 
@@ -41,7 +41,6 @@ class Standardised(Dynamics):
 
     def __init__(self, net, m, s, tau):
         self.net, self.m, self.s, self.v = net, m, s, s / tau
-        self.collect = net.collect
 
     def __call__(self, z, t, theta):
         return self.v * self.net((z - self.m) / self.s, t, theta)
@@ -50,24 +49,19 @@ class Standardised(Dynamics):
         dz, pullback = self.net.vjp((z - self.m) / self.s, t, theta)
         return self.v * dz, partial(self.pullback, pullback)
 
-    def stage(self, z0, theta):
-        measure = self.net.stage(z0, theta)
+    def bind(self, theta, z0):
+        net = self.net.bind(theta, z0)
 
-        def standardised(Z, t, k):
-            measure((Z - self.m) / self.s, t, k)
-            k *= self.v
+        def value(z, t, out):
+            net.value((z - self.m) / self.s, t, out)
+            out *= self.v
 
-        return standardised
-
-    def stage_vjp(self, z0, theta):
-        measure = self.net.stage_vjp(z0, theta)
-
-        def standardised(Z, t, k):
-            pullback = measure((Z - self.m) / self.s, t, k)
-            k *= self.v
+        def vjp(z, t, out):
+            pullback = net.vjp((z - self.m) / self.s, t, out)
+            out *= self.v
             return partial(self.pullback, pullback)
 
-        return standardised
+        return Bound(value, vjp, net.sum_theta)
 
     def pullback(self, net_pullback, a):
         a_x, a_t, a_theta = net_pullback(a * self.v)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dynamics import as_dynamics
 from ..solvers.odesolve import odesolve
-from ..solvers.solver import Log, dopri5, solution
+from ..solvers.solver import dopri5, steps
 from .backsolve import augmented
 from .discrete import Discrete
 
@@ -83,8 +83,11 @@ def a_df_dz(a, f, z, t, theta):
 
 def a_at_start(a_N, z_N, f, ts, theta, solver=ACCURATE):
     """a(t_0) = a(t_N) - int_{t_N}^{t_0} a df/dz dt, along z(t) rebuilt from z(t_N), for ts = (t_0, t_N)."""
-    s = np.stack([z_N, a_N])
-    return solution(augmented(as_dynamics(f), z_N, theta), s, ts[::-1], solver, Log())[-1, 1]  # (46)
+    s, (t0, tN) = np.stack([z_N, a_N]), ts
+    stepper = solver.stepper(augmented(as_dynamics(f).bind(theta, z_N)), s, (tN, t0))
+    for step in steps(stepper, s, tN, t0):
+        s = step.z_next
+    return s[1]  # (46)
 
 
 # B.2: the same for theta and t, by making them states

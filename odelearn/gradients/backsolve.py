@@ -1,32 +1,16 @@
-"""Algorithm 2 of Chen et al. (2018), Appendix C: the adjoint method. appendix_b.py has the proof."""
+"""Algorithm 2 of Chen et al. (2018), Appendix C: the adjoint method. appendix_b.py proves it, equation by equation."""
 
+from collections import namedtuple
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..solvers.errors import SolverError
 from ..solvers.problem import initial_value_problem
-from ..solvers.solver import Log, Solver, accepted_steps, solution
+from ..solvers.solver import Solver, solve, states_like, steps
 from .base import BackwardStats, Gradients, ThetaSum, cotangent_of
 from .drift import Drift
-
-
-def augmented(f, z0, theta):
-    """The right-hand side of Algorithm 2 on s = [z, a], shape (2, *z0.shape): ds/dt = [f, -a df/dz].
-
-    Each measurement keeps f, a df/dt and a df/dtheta, the integrands of (51) and (52). Nothing depends on a_theta and
-    a_t, so they need not be states: the step sums them with the same weights h b_i that it would give them as states.
-    """
-    linearise = f.stage_vjp(z0, theta)
-
-    def measure(s, t, k):
-        (z, a), dz = s, k[0, ...]
-        pullback = linearise(z, t, dz)
-        a_df_dz, a_df_dt, a_df_dtheta = pullback(a)
-        np.negative(a_df_dz, k[1, ...])  # (35)
-        return dz, a_df_dt, a_df_dtheta
-
-    return measure
 
 
 @dataclass(frozen=True)
@@ -45,94 +29,151 @@ class Backsolve:
     reset: bool = True
 
     def vjp(self, z0, f, ts, theta, solver):
-        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        back = self.solver or solver
-        drift = Drift(z0, len(ts) - 1, (solver, back), self.reset)
-        zs = solution(f.stage(z0, theta), z0, ts, solver, Log(), drift)
+        times, N, back = ts.tolist(), len(ts) - 1, self.solver or solver
+        zs, drift = states_like(z0, ts), Drift(z0, N, (solver, back), self.reset)
+        with np.errstate(all="ignore"):
+            for i, step in solve(solver.stepper(f.bind(theta, z0).value, z0, ts), z0, zs, ts):
+                drift.note(i, step)
 
         def pullback(a_zs):
-            a_zs, gaps = cotangent_of(a_zs, zs), np.zeros(len(ts) - 1)
-
-            def arrive(i, s):
-                z, a = s
-                gaps[i] = np.abs(z - zs[i]).max()
-                return np.array([zs[i] if self.reset else z, a + a_zs[i]])  # the loss sees z(t_i) directly: a jumps
-
-            s = np.stack([zs[-1], a_zs[-1]])  # (34) at t_N
-            s, g = run_back(augmented(f, zs[0], theta), s, arrive, f, ts, theta, a_zs, back, zs.nbytes)
-            g.z0, g.drift = s[1], float(gaps.max(initial=0.0))
+            a_zs, gaps = cotangent_of(a_zs, zs), np.zeros(N)
+            bound, s = f.bind(theta, zs[0]), np.stack([zs[N], a_zs[N]])  # (34) at t_N
+            integrals = integrals_for(back, a_zs, theta, bound.sum_theta)
+            stepper = integrals.stepper(back, augmented(bound), s, ts[::-1])
+            with solving_back():
+                for i in range(N, 0, -1):
+                    integrals.observe(i, stepper.slope(s, times[i]))  # (52) at t_i
+                    for step in steps(stepper, s, times[i], times[i - 1]):
+                        integrals.add(step)  # (51), (52)
+                    z, a = step.z_next
+                    gaps[i - 1] = np.abs(z - zs[i - 1]).max()
+                    s = np.stack([zs[i - 1] if self.reset else z, a + a_zs[i - 1]])  # the loss sees z(t_i): a jumps
             drift.warn(gaps, ts)
-            return g
+            return integrals.gradients(s[1], stepper, zs.nbytes, drift=float(gaps.max(initial=0.0)))
 
         return zs, pullback
 
 
-def run_back(measure, s, arrive, f, ts, theta, a_zs, solver, held):
-    """Solve s back from t_N to t_0, and with it (51) and (52): the s that arrives, and Gradients but for z0.
+def augmented(bound):
+    """The right-hand side of Algorithm 2 on s = [z, a], shape (2, *z0.shape): ds/dt = [f, -a df/dz].
 
-    measure keeps (f, a df/dt, a df/dtheta); arrive(i, s) is the state to go on with from t_i: s with a's jump.
-    With H = a.f,  dH/dt = a df/dt  along the solution, so a_t = -H throughout: from -dL/dt_N it comes to dL/dt_0.
+    Each stage keeps f, and a df/dt and the term of a df/dtheta, the integrands of (52) and (51). Nothing depends on
+    a_theta and a_t, so they need not be states. Their sums have the weights h b_i that a step would give them as
+    states.
     """
-    log = Log(ledger=[])
-    integrals = summed if isinstance(solver, Solver) else packed
+
+    def field(s, t, k):
+        (z, a), dz = s, k[0, ...]
+        pullback = bound.vjp(z, t, dz)
+        a_df_dz, a_df_dt, term = pullback(a)
+        np.negative(a_df_dz, k[1, ...])  # (35)
+        return dz, a_df_dt, term
+
+    return field
+
+
+@contextmanager
+def solving_back():
+    """Around a backward solve: an error of it says that it is one."""
     try:
         with np.errstate(all="ignore"):
-            s, a_ts, a_theta = integrals(measure, s, arrive, f, ts, theta, a_zs, solver, log)
+            yield
     except SolverError as error:
         error.add_note(
             "This was the backward solve of an adjoint method. If the forward solve went well, z may not be rebuilt "
             "backwards where f contracts forwards; Discrete() and Checkpointed() need no backward solve"
         )
         raise
-    return s, Gradients(None, a_ts, a_theta, BackwardStats(log.evals, log.evals, held, log.ledger))
 
 
-def summed(measure, s, arrive, f, ts, theta, a_zs, solver, log):
-    """s at t_0, a_ts, a_theta: the integrals (51), (52) summed over the steps of s, by the weights b of the tableau."""
-    N, times, b = len(ts) - 1, ts.tolist(), solver.tableau.b.tolist()
-    a_ts, a_t, a_theta = np.zeros(N + 1, np.result_type(a_zs, float)), 0.0, ThetaSum(f, theta, a_zs.dtype)
+# ---- the integrals (51) and (52)
 
-    def land(j, step):  # the engine counts intervals from the end: its ts[j] is t_{N-j}
-        nonlocal s
-        if step.t_next == times[N - j - 1]:
-            s = arrive(N - j - 1, step.z_next)
-            return s
-        return step.z_next
 
-    for j, step in accepted_steps(measure, s, ts[::-1], solver, log, land):
-        i = N - j
-        if step.t == times[i]:
-            dL_dti = np.sum(a_zs[i] * step.kept[0][0])  # (52): a f at t_i
-            a_ts[i] += dL_dti
-            a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
-        _, a_df_dt, a_df_dtheta = zip(*step.kept, strict=True)
-        weights = [-step.h * b_i for b_i in b]
+def integrals_for(solver, a_zs, theta, sum_theta):
+    """Sums over the stages of a Solver; states, if the solver is a black box."""
+    kind = Integrals if isinstance(solver, Solver) else IntegralsAsStates
+    return kind(a_zs, ThetaSum(sum_theta, theta, a_zs.dtype))
+
+
+class Integrals:
+    """dL/dts and dL/dtheta by (52) and (51), summed over the stages of all steps with the weights b of the tableau.
+
+    With H = a.f,  dH/dt = a df/dt  along the solution, so a_t = -H throughout: from -dL/dt_N it comes to dL/dt_0.
+    """
+
+    def __init__(self, a_zs, a_theta):
+        self.a_zs, self.a_theta = a_zs, a_theta
+        self.a_ts, self.a_t = np.zeros(len(a_zs), np.result_type(a_zs, float)), 0.0
+
+    def stepper(self, solver, field, s, ts):
+        self.b = solver.tableau.b.tolist()
+        return solver.stepper(field, s, ts, ledger=[])
+
+    def observe(self, i, slope):
+        """At t_i the loss sees z, which moves with velocity f."""
+        _, (f_i, _, _) = slope
+        dL_dti = np.sum(self.a_zs[i] * f_i)  # (52): a f at t_i
+        self.a_ts[i] += dL_dti
+        self.a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
+
+    def add(self, step):
+        _, a_df_dt, terms = zip(*step.kept, strict=True)
+        weights = [-step.h * b_i for b_i in self.b]
         for weight, a_df_dt_i in zip(weights, a_df_dt, strict=True):
-            a_t += weight * a_df_dt_i  # (52): int a df/dt dt
-        a_theta.add(a_df_dtheta, weights)  # (51)
-    a_ts[0] += a_t
-    return s, a_ts, a_theta.result()
+            self.a_t += weight * a_df_dt_i  # (52): int a df/dt dt
+        self.a_theta.add(terms, weights)  # (51)
+
+    def gradients(self, a_z0, stepper, held, drift=None):
+        self.a_ts[0] += self.a_t
+        stats = BackwardStats(stepper.evals, stepper.evals, held, stepper.ledger)
+        return Gradients(a_z0, self.a_ts, self.a_theta.total, stats, drift)
 
 
-def packed(measure, s, arrive, f, ts, theta, a_zs, solver, log):
-    """The same by Algorithm 2 to the letter, for a solver that is a black box: its state is [s, a_theta, a_t]."""
-    n, P = s.size, 0 if theta is None else theta.size
-    a_ts, a_t, a_theta = np.zeros(len(ts), np.result_type(a_zs, float)), 0.0, np.zeros(P, s.dtype)
-    ds = np.empty_like(s)
+class IntegralsAsStates(Integrals):
+    """The same by Algorithm 2 to the letter, for a solver that is a black box: the state is S = [s, a_theta, a_t].
 
-    def dynamics(S, t, k):
-        _, a_df_dt, a_df_dtheta = measure(S[:n].reshape(s.shape), t, ds)
+    It is the stepper of s as well: it packs s and the integrals, has S stepped by the black box, and unpacks.
+    """
+
+    def stepper(self, solver, field, s, ts):
+        self.field, self.like, self.s, self.observed = field, s, None, 0
+        self.inner = solver.stepper(self.packed_field, self.pack(s), ts, ledger=[])
+        return self
+
+    def pack(self, s):
+        return np.concatenate([s.reshape(-1), self.a_theta.total, np.array([self.a_t], s.dtype)])
+
+    def packed_field(self, S, t, k):
+        n, ds = self.like.size, np.empty_like(self.like)
+        _, a_df_dt, term = self.field(S[:n].reshape(ds.shape), t, ds)
         k[:n] = ds.reshape(-1)
-        k[n:-1] = -f.collect([a_df_dtheta]) if P else 0  # (51)
+        k[n:-1] = -self.a_theta.sum_theta([term]) if len(S) > n + 1 else 0  # (51)
         k[-1] = -a_df_dt  # (52)
 
-    for i in reversed(range(1, len(ts))):
-        f_i, _, _ = measure(s, float(ts[i]), ds)
-        log.evals += 1
-        a_ts[i] = np.sum(a_zs[i] * f_i)  # (52): a f at t_i
-        S = np.concatenate([s.reshape(-1), a_theta, np.array([a_t - a_ts[i]], s.dtype)])  # s0 of Algorithm 2
-        S = solution(dynamics, S, ts[[i, i - 1]], solver, log)[-1]
-        s, a_theta, a_t = arrive(i - 1, S[:n].reshape(s.shape)), S[n:-1], S[-1]
-    a_ts[0] += a_t
-    return s, a_ts, a_theta
+    def slope(self, s, t):
+        self.observed += 1
+        ds = np.empty_like(s)
+        return ds, self.field(s, t, ds)
+
+    def step(self, s, t, t_end):
+        n = self.like.size
+        step = self.inner.step(self.S if s is self.s else self.pack(s), t, t_end)
+        self.S, self.s = step.z_next, step.z_next[:n].reshape(self.like.shape)
+        self.a_theta.summed, self.a_t = self.S[n:-1], self.S[-1]
+        return PartOfStep(step.t_next, self.s)
+
+    def add(self, step):
+        """Nothing is left to add: the step of S has moved a_theta and a_t."""
+
+    @property
+    def evals(self):
+        return self.inner.evals + self.observed
+
+    @property
+    def ledger(self):
+        return self.inner.ledger
+
+
+PartOfStep = namedtuple("PartOfStep", "t_next z_next")  # of a step of S, what concerns s

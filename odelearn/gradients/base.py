@@ -38,38 +38,38 @@ def cotangent_of(a_zs, zs):
 class ThetaSum:
     """dL/dtheta = sum_i weight_i a_i df/dtheta(Z_i, t_i, theta)  over many stages i, (P,); (0,) for theta = None.
 
-    Stages are collected in blocks: one large product instead of many small ones, of no more than the cache holds.
+    Terms are summed in blocks by the `sum_theta` of the bound field: one large product instead of many small ones, of
+    no more than the cache holds.
     """
 
     block = 16
 
-    def __init__(self, f, theta, dtype):
-        self.f, self.theta = f, theta
-        self.deferred, self.weights = [], []
-        self.total = np.zeros(0 if theta is None else theta.shape, dtype)
+    def __init__(self, sum_theta, theta, dtype):
+        self.sum_theta, self.theta = sum_theta, theta
+        self.terms, self.weights = [], []
+        self.summed = np.zeros(0 if theta is None else theta.shape, dtype)
 
-    def add(self, deferred, weights=()):
+    def add(self, terms, weights=()):
         """Stages, each with its weight; without weights they are all 1, here and in every other call."""
         if self.theta is not None:
-            self.deferred += deferred
+            self.terms += terms
             self.weights += weights
-            if len(self.deferred) >= self.block:
-                self.flush()
+            if len(self.terms) >= self.block:
+                self.sum_block()
 
-    def flush(self):
-        if self.deferred:
-            weights = np.array(self.weights, self.total.real.dtype) if self.weights else None
-            a_theta = self.f.collect(self.deferred, weights)
-            if a_theta.shape != self.theta.shape:
-                raise ValueError(
-                    f"the pullback of f gave a_theta of shape {a_theta.shape}, theta has {self.theta.shape}"
-                )
-            self.total = self.total + a_theta
-            self.deferred, self.weights = [], []
+    def sum_block(self):
+        weights = np.array(self.weights, self.summed.real.dtype) if self.weights else None
+        a_theta = self.sum_theta(self.terms, weights)
+        if a_theta.shape != self.theta.shape:
+            raise ValueError(f"the pullback of f gave a_theta of shape {a_theta.shape}, theta has {self.theta.shape}")
+        self.summed = self.summed + a_theta
+        self.terms, self.weights = [], []
 
-    def result(self):
-        self.flush()
-        return self.total
+    @property
+    def total(self):
+        if self.terms:
+            self.sum_block()
+        return self.summed
 
 
 def held_by(steps, theta):

@@ -1,4 +1,4 @@
-"""The discrete gradient in less memory: keep some states, and run each stretch between them once more."""
+"""The discrete gradient in less memory: keep some states, and repeat the steps between them."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step
-from ..solvers.solver import Log, accepted_steps
-from .base import cotangent_of
-from .discrete import Sweep
+from ..solvers.solver import solve, states_like
+from .base import ThetaSum, cotangent_of
+from .discrete import StepSums, sweep_back
 from .mesh import mesh_of
 
 
@@ -16,11 +16,13 @@ from .mesh import mesh_of
 class Checkpointed:
     """Discrete, bit for bit, with about sqrt(N) states kept from N steps instead of every stage's pullback.
 
-    The backward sweep runs the steps after the last kept state once more, now with pullbacks, goes back through them,
-    and so on to the first: sqrt(N) states and sqrt(N) steps at a time, for one more evaluation of every stage.
+    The backward pass repeats the steps after the last kept state, now with pullbacks, goes back through them, and so on
+    to the first: sqrt(N) states and sqrt(N) steps at a time, for one more evaluation of every stage.
     Griewank, Walther, Evaluating Derivatives, chapter 12.
 
     every  keep the state after every so many steps; None: the spacing doubles whenever twice as many states are kept
+
+    Raises ValueError if `every` is no whole number >= 1.
     """
 
     every: int | None = None
@@ -30,42 +32,45 @@ class Checkpointed:
             raise ValueError(f"every must be a whole number of steps, at least 1, or None, got {self.every}")
 
     def vjp(self, z0, f, ts, theta, solver):
-        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        scheme = Scheme(solver.tableau, z0.dtype)
-        zs = np.empty((len(ts), *z0.shape), z0.dtype)
-        zs[0] = z0
-        mesh, states, every, n = mesh_of(solver.control, ts), [z0], self.every or 1, 0
+        zs, mesh, states, every = states_like(z0, ts), mesh_of(solver.control, ts), [z0], self.every or 1
+        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts)
         with np.errstate(all="ignore"):
-            for n, (i, step) in enumerate(accepted_steps(f.stage(z0, theta), z0, ts, solver, Log()), start=1):
+            for n, (i, step) in enumerate(solve(stepper, z0, zs, ts), start=1):
                 mesh.append(i, step)
-                if step.t_next == ts[i + 1]:
-                    zs[i + 1] = step.z_next
                 if n % every == 0:
                     states.append(step.z_next.copy())  # a copy: z_next alone, not the stages it may be a view of
                 if self.every is None and len(states) > 2 * every:
                     states, every = states[::2], 2 * every
-        N, held = n, zs.nbytes + mesh.nbytes + sum(z.nbytes for z in states)
+        held = zs.nbytes + mesh.nbytes + sum(z.nbytes for z in states)
 
         def pullback(a_zs):
-            evals, sweep, measure = 0, Sweep(f, ts, theta, cotangent_of(a_zs, zs)), f.stage_vjp(zs[0], theta)
-            for start in reversed(range(0, N, every)):
-                stretch = [mesh[n] for n in range(start, min(start + every, N))]
-                steps = again(measure, states[start // every], stretch, scheme)
-                evals += sum(len(step.k) for _, step in steps) - scheme.tableau.fsal * (len(steps) - 1)
-                while steps:
-                    sweep.back(*steps.pop())
-            return sweep.gradients(evals, held)
+            a_zs = cotangent_of(a_zs, zs)
+            bound = f.bind(theta, z0)
+            scheme = Scheme(solver.tableau, bound.vjp, z0.dtype)
+            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype))
+            a_z0 = sweep_back(steps_again(scheme, mesh, states, every), a_zs, sums)
+            return sums.gradients(a_z0, scheme.evals, held)
 
         return zs, pullback
 
 
-def again(measure, z, stretch, scheme):
-    """The steps of a stretch once more from z, now keeping pullbacks: [(i, step), ...]."""
-    steps, first = [], None
+def steps_again(scheme, mesh, states, every):
+    """(i, step) for all steps of the mesh, the last one first: those after each kept state are repeated from it."""
+    for start in reversed(range(0, len(mesh), every)):
+        stretch = [mesh[n] for n in range(start, min(start + every, len(mesh)))]
+        steps = repeat(scheme, states[start // every], stretch)
+        while steps:
+            yield steps.pop()  # and its pullbacks are forgotten
+
+
+def repeat(scheme, z, stretch):
+    """[(i, step), ...]: the steps of a stretch of the mesh once more, from z."""
+    steps, first_slope = [], None
     with np.errstate(all="ignore"):
         for i, t, h, t_next in stretch:
-            step = rk_step(measure, z, t, h, t_next, scheme, first)
-            z, first = step.z_next, (step.k[-1], step.kept[-1]) if scheme.tableau.fsal else None
+            step = rk_step(scheme, z, t, h, t_next, first_slope)
+            z, first_slope = step.z_next, (step.k[-1], step.kept[-1]) if scheme.tableau.fsal else None
             steps.append((i, step))
     return steps

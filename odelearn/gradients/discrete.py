@@ -6,7 +6,7 @@ import numpy as np
 
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import rk_step_pullback
-from ..solvers.solver import Log, solution
+from ..solvers.solver import solve, states_like
 from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
 
 
@@ -14,60 +14,58 @@ from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
 class Discrete:
     """Discretise, then differentiate: eq. (36) with a Runge-Kutta step as the layer.
 
-    Every stage's pullback is kept from the forward sweep, so nothing is evaluated twice, and memory grows with the
+    Every stage's pullback is kept from the forward pass, so nothing is evaluated twice, and memory grows with the
     number of steps. The result is the derivative of the numbers that were computed, to round-off, not of the exact
     flow. The accepted mesh is held constant as fractions s_n of each interval, t_n = ts[i] + s_n (ts[i+1] - ts[i]);
     that makes dL/dts exact as well.
     """
 
     def vjp(self, z0, f, ts, theta, solver):
-        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        steps = []
-        zs = solution(f.stage_vjp(z0, theta), z0, ts, solver, Log(), steps)
+        bound, zs = f.bind(theta, z0), states_like(z0, ts)
+        with np.errstate(all="ignore"):
+            steps = list(solve(solver.stepper(bound.vjp, z0, ts), z0, zs, ts))
 
         def pullback(a_zs):
-            sweep = Sweep(f, ts, theta, cotangent_of(a_zs, zs))
-            for i, step in reversed(steps):
-                sweep.back(i, step)
-            return sweep.gradients(evals=0, held=zs.nbytes + held_by([step for _, step in steps], theta))
+            a_zs = cotangent_of(a_zs, zs)
+            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype))
+            a_z0 = sweep_back(reversed(steps), a_zs, sums)
+            held = zs.nbytes + held_by([step for _, step in steps], theta)
+            return sums.gradients(a_z0, evals=0, held=held)
 
         return zs, pullback
 
 
-class Sweep:
-    """The backward sweep over the steps: a = dL/dz(t), from the last t to the first, and the sums it leaves."""
+def sweep_back(steps, a_zs, sums):
+    """dL/dz0 by the chain rule through all steps, given as (i, step), the last one first. It fills the sums."""
+    a = a_zs[-1]  # (34) at t_N
+    for i, step in steps:
+        a, a_t, a_h, terms = rk_step_pullback(step, a)  # (36), the layer being a step
+        sums.add(i, step, a_t, a_h, terms)
+        if step.t == sums.ts[i]:
+            a = a + a_zs[i]  # the loss looks at z(t_i) directly, so a jumps here
+    return a
 
-    def __init__(self, f, ts, theta, a_zs):
-        self.ts, self.a_zs = ts.tolist(), a_zs  # floats in lists: one by one they are quicker than in arrays
-        self.i = len(ts) - 1
-        self.a = a_zs[self.i]  # (34) at t_N
+
+class StepSums:
+    """dL/dts and dL/dtheta, to which every step adds its part."""
+
+    def __init__(self, ts, a_theta):
+        self.ts, self.a_theta = ts.tolist(), a_theta  # floats in lists: one by one they are quicker than in arrays
         self.a_ts = [0.0] * len(ts)
-        self.a_theta = ThetaSum(f, theta, a_zs.dtype)
         self.pullbacks = 0
 
-    def back(self, i, step):
-        """Through one step of the interval [ts[i], ts[i+1]]: a(t + h) becomes a(t)."""
-        self.arrive(i + 1)
-        self.a, a_t, a_h, deferred = rk_step_pullback(step, self.a)  # (36), the layer being a step
-        self.add(i, step.t, step.h, a_t, a_h, deferred)
-
-    def arrive(self, i):
-        """Back at ts[i], if not there already: the loss looks at z(t_i) directly, so a jumps."""
-        if i < self.i:
-            self.i = i
-            self.a = self.a + self.a_zs[i]
-
-    def add(self, i, t, h, a_t, a_h, deferred):
-        """What a step adds to dL/dts, by  t = ts[i] + s span  and  h = sigma span,  and to dL/dtheta."""
+    def add(self, i, step, a_t, a_h, terms):
+        """The part of a step of [ts[i], ts[i+1]], by  t = ts[i] + s span  and  h = sigma span  with s, sigma fixed."""
         span = self.ts[i + 1] - self.ts[i]
-        s, sigma = (t - self.ts[i]) / span, h / span
+        s, sigma = (step.t - self.ts[i]) / span, step.h / span
         self.a_ts[i] += (1 - s) * a_t - sigma * a_h
         self.a_ts[i + 1] += s * a_t + sigma * a_h
-        self.a_theta.add(deferred)
-        self.pullbacks += len(deferred)
+        self.a_theta.add(terms)
+        self.pullbacks += len(terms)
 
-    def gradients(self, evals, held):
-        self.arrive(0)
-        a_ts = np.array(self.a_ts, np.result_type(self.a_zs, np.float64))
-        return Gradients(self.a, a_ts, self.a_theta.result(), BackwardStats(evals, self.pullbacks, held))
+    def gradients(self, a_z0, evals, held, drift=None):
+        a_theta = self.a_theta.total
+        a_ts = np.array(self.a_ts, np.result_type(a_theta, np.float64))
+        return Gradients(a_z0, a_ts, a_theta, BackwardStats(evals, self.pullbacks, held), drift)

@@ -10,7 +10,7 @@ SAFETY = 10  # drift is called unexplained from ten times the explanation on
 
 
 class DriftWarning(UserWarning):
-    """The states rebuilt backwards are not those of the solution, and the gradient made with them is not its own."""
+    """The states rebuilt backwards are not those of the solution, so the gradient made with them is wrong."""
 
 
 class Drift:
@@ -30,9 +30,8 @@ class Drift:
         self.steps = [0] * intervals  # in each interval [ts[i], ts[i+1]]
         self.sizes = [float(np.abs(z0).max())] + [0.0] * intervals  # max|z| in it; one too many, to hand on its end
 
-    def append(self, accepted):
-        """Note one of the forward solve's steps. The step itself is not kept."""
-        i, step = accepted
+    def note(self, i, step):
+        """Count a step of the forward solve in the interval [ts[i], ts[i+1]]. The step itself is not kept."""
         self.steps[i] += 1
         size = float(np.abs(step.z_next).max())
         self.sizes[i : i + 2] = max(self.sizes[i], size), size

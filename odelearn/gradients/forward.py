@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..solvers.problem import initial_value_problem
-from ..solvers.solver import Log, accepted_steps
+from ..solvers.solver import solve, states_like
 from .base import BackwardStats, Gradients, cotangent_of
 
 
@@ -20,19 +20,19 @@ class Forward:
     """
 
     def vjp(self, z0, f, ts, theta, solver):
-        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         n, P, T = z0.size, 0 if theta is None else theta.size, len(ts)
-        zs = np.empty((T, *z0.shape), z0.dtype)
-        Ss = np.zeros((T, n, n + P + T), z0.dtype)
-        zs[0], Ss[0] = z0, np.eye(n, n + P + T)
-        S, log, stages = Ss[0], Log(), 0
+        bound, zs, Ss = f.bind(theta, z0), states_like(z0, ts), np.zeros((T, n, n + P + T), z0.dtype)
+        Ss[0] = np.eye(n, n + P + T)
+        S, stages = Ss[0], 0
         with np.errstate(all="ignore"):
-            for i, step in accepted_steps(f.stage_vjp(z0, theta), z0, ts, solver, log):
-                S = step_sensitivity(step, S, *mesh_sensitivity(i, step, ts, n + P), f, n, P)
-                stages += step.scheme.m
+            for i, step in solve(solver.stepper(bound.vjp, z0, ts), z0, zs, ts):
+                jacobians = [stage_jacobian(pullback, step.z, bound, P) for pullback in step.kept[: step.scheme.m]]
+                S = step_sensitivity(step, S, jacobians, *mesh_sensitivity(i, step, ts, n + P))
+                stages += len(jacobians)
                 if step.t_next == ts[i + 1]:
-                    zs[i + 1], Ss[i + 1] = step.z_next, S
+                    Ss[i + 1] = S
 
         def pullback(a_zs):
             a = np.tensordot(cotangent_of(a_zs, zs).reshape(T, n), Ss, 2)  # (n + P + T,)
@@ -52,30 +52,29 @@ def mesh_sensitivity(i, step, ts, first):
     return dt, dh
 
 
-def step_sensitivity(step, S, dt, dh, f, n, P):
-    """dz_next from dz = S: the step's own formulas, differentiated.
+def step_sensitivity(step, S, jacobians, dt, dh):
+    """dz_next from dz = S: the step's own formulas, differentiated, with the Jacobians of its stages.
 
     dZ_i = S + sum_j A_ij (h dk_j + k_j dh),   dk_i = df/dz dZ_i + df/dtheta + df/dt (dt + c_i dh)
     """
-    scheme, h = step.scheme, step.h
+    scheme, h, n = step.scheme, step.h, len(S)
     A, k = scheme.per_h, step.k.reshape(len(step.k), n)
     hk = np.empty((scheme.m, *S.shape), S.dtype)  # h dk_j + k_j dh
-    for i in range(scheme.m + 1):
+    for i, (df_dz, df_dt, df_dtheta) in enumerate(jacobians):
         dZ = S + np.tensordot(A[i, :i], hk[:i], 1)
-        if i == scheme.m:
-            return dZ
-        df_dz, df_dt, df_dtheta = stage_jacobian(step.kept[i], f, step.z.shape, S.dtype, n, P)
         dk = df_dz.dot(dZ) + np.outer(df_dt, dt + scheme.nodes[i] * dh)
-        dk[:, n : n + P] += df_dtheta
+        dk[:, n : n + df_dtheta.shape[1]] += df_dtheta
         hk[i] = h * dk + np.outer(k[i], dh)
+    return S + np.tensordot(A[-1], hk, 1)
 
 
-def stage_jacobian(pullback, f, shape, dtype, n, P):
+def stage_jacobian(pullback, z, bound, P):
     """df/dz (n, n), df/dt (n,), df/dtheta (n, P): row by row, one pullback for each component of f."""
+    n, dtype = z.size, z.dtype
     df_dz, df_dt, df_dtheta = np.empty((n, n), dtype), np.empty(n, dtype), np.zeros((n, P), dtype)
     for row, e in enumerate(np.eye(n, dtype=dtype)):
-        a_z, df_dt[row], deferred = pullback(e.reshape(shape))
+        a_z, df_dt[row], term = pullback(e.reshape(z.shape))
         df_dz[row] = np.reshape(a_z, n)
         if P:
-            df_dtheta[row] = f.collect([deferred])
+            df_dtheta[row] = bound.sum_theta([term])
     return df_dz, df_dt, df_dtheta

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..dynamics import counted
 from ..solvers.odesolve import odesolve
-from ..solvers.solver import Solver
-from .backsolve import run_back
+from ..solvers.solver import Solver, steps
+from .backsolve import integrals_for, solving_back
 from .base import cotangent_of, held_by
 
 
@@ -25,30 +25,37 @@ class Interpolating:
     solver: Solver | None = None
 
     def vjp(self, z0, f, ts, theta, solver):
-        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z = odesolve(z0, counted(f), ts, theta, solver)
         f, ts, theta = z.problem
+        times, back = ts.tolist(), self.solver or solver
         held = z.zs.nbytes + held_by(z.steps, theta)
 
         def pullback(a_zs):
             a_zs, evals = cotangent_of(a_zs, z.zs), f.evals
-            arrive = lambda i, a: a + a_zs[i]  # the loss sees z(t_i) directly: a jumps
-            a, g = run_back(along(z, f, theta), a_zs[-1], arrive, f, ts, theta, a_zs, self.solver or solver, held)
-            g.z0 = a
+            bound, a = f.bind(theta, a_zs[0]), a_zs[-1]  # (34) at t_N
+            integrals = integrals_for(back, a_zs, theta, bound.sum_theta)
+            stepper = integrals.stepper(back, along(z, bound), a, ts[::-1])
+            with solving_back():
+                for i in range(len(times) - 1, 0, -1):
+                    integrals.observe(i, stepper.slope(a, times[i]))
+                    for step in steps(stepper, a, times[i], times[i - 1]):
+                        integrals.add(step)  # (51), (52)
+                    a = step.z_next + a_zs[i - 1]  # the loss sees z(t_i) directly: a jumps
+            g = integrals.gradients(a, stepper, held)
             g.stats = g.stats._replace(evals=f.evals - evals)  # z(t) too may ask for slopes of f, once in every step
             return g
 
         return z.zs, pullback
 
 
-def along(z, f, theta):
-    """The right-hand side da/dt = -a df/dz at z(t); each measurement keeps f, a df/dt and a df/dtheta."""
-    linearise = f.stage_vjp(z.zs[0], theta)
+def along(z, bound):
+    """The right-hand side da/dt = -a df/dz at z(t); each stage keeps f, a df/dt and the term of a df/dtheta."""
 
-    def measure(a, t, k):
+    def field(a, t, k):
         dz = np.empty_like(a)
-        a_df_dz, a_df_dt, a_df_dtheta = linearise(z.step_at(t)(t), t, dz)(a)
+        a_df_dz, a_df_dt, term = bound.vjp(z.step_at(t)(t), t, dz)(a)
         np.negative(a_df_dz, out=k)  # (35)
-        return dz, a_df_dt, a_df_dtheta
+        return dz, a_df_dt, term
 
-    return measure
+    return field

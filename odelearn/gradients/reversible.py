@@ -12,14 +12,15 @@ and go back in closed form, with the same two increments:
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step, rk_step_pullback
-from ..solvers.solver import Log, accepted_steps
-from .base import cotangent_of
-from .discrete import Sweep
+from ..solvers.solver import states_like
+from .base import ThetaSum, cotangent_of
+from .discrete import StepSums
 from .drift import DriftWarning
 from .mesh import mesh_of
 
@@ -51,64 +52,57 @@ class Reversible:
             raise ValueError(f"coupling must lie in (0, 1], got {self.coupling}")
 
     def vjp(self, z0, f, ts, theta, solver):
-        """zs (T, *shape), and pullback(a_zs) -> Gradients."""
+        """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        mesh = mesh_of(solver.control, ts)
-        zs, y_N, v_N = self.forwards(z0, f, ts, theta, solver, mesh)
+        times, mesh = ts.tolist(), mesh_of(solver.control, ts)
+        zs, y_N, v_N = self.forwards(f.bind(theta, z0).value, z0, ts, solver, mesh)
         held = zs.nbytes + mesh.nbytes + y_N.nbytes + v_N.nbytes
 
         def pullback(a_zs):
-            sweep, drift = Sweep(f, ts, theta, cotangent_of(a_zs, zs)), 0.0
-            scheme, measure = Scheme(solver.tableau, zs.dtype, estimate=False), f.stage_vjp(zs[0], theta)
-            y, v, a_v = y_N, v_N, np.zeros_like(v_N)
+            a_zs, bound = cotangent_of(a_zs, zs), f.bind(theta, zs[0])
+            sums, drift = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype)), 0.0
+            scheme = Scheme(solver.tableau, bound.vjp, zs.dtype, estimate=False)
+            y, v, a_y, a_v = y_N, v_N, a_zs[-1], np.zeros_like(v_N)  # (34) at t_N
             with np.errstate(all="ignore"):
                 for n in reversed(range(len(mesh))):
                     i, t, h, t_next = mesh[n]
-                    sweep.arrive(i + 1)
-                    back = rk_step(measure, y, t_next, -h, t, scheme)
+                    back = rk_step(scheme, y, t_next, -h, t)
                     v = v + increment(back)
-                    there = rk_step(measure, v, t, h, t_next, scheme)
+                    there = rk_step(scheme, v, t, h, t_next)
                     y = (y - (1 - self.coupling) * v - increment(there)) / self.coupling
-                    a_v = self.step_pullback(sweep, a_v, i, there, back)
-                    if t == ts[i]:
+                    a_y, a_v, *to_sum = self.step_pullback(a_y, a_v, there, back)
+                    sums.add(i, there, *to_sum)
+                    if t == times[i]:
                         drift = max(drift, float(np.abs(y - zs[i]).max()))
-            g = sweep.gradients(evals=2 * scheme.m * len(mesh), held=held)
-            g.z0, g.drift = g.z0 + a_v, drift  # y and v both began at z0
+                        a_y = a_y + a_zs[i]  # the loss looks at y(t_i) directly, so a_y jumps here
             self.warn(drift, zs, len(mesh))
-            return g
+            return sums.gradients(a_y + a_v, scheme.evals, held, drift)  # y and v both began at z0
 
         return zs, pullback
 
-    def forwards(self, z0, f, ts, theta, solver, mesh):
+    def forwards(self, value, z0, ts, solver, mesh):
         """zs, and the last y and v. The step from v, there, also brings the error estimate for an adaptive mesh."""
-        measure, log = f.stage(z0, theta), Log()
-        scheme = Scheme(solver.tableau, z0.dtype, estimate=False)
-        y, v = z0, z0
-        zs = np.empty((len(ts), *z0.shape), z0.dtype)
-        zs[0] = z0
-
-        def land(i, there):
-            nonlocal y, v
-            mesh.append(i, there)
-            y = self.coupling * y + (1 - self.coupling) * v + increment(there)
-            v = v - increment(rk_step(measure, y, there.t_next, -there.h, there.t, scheme))
-            return v
-
+        scheme = Scheme(solver.tableau, value, z0.dtype, estimate=False)
+        stepper, zs, times = solver.stepper(value, z0, ts), states_like(z0, ts), ts.tolist()
+        y = v = zs[0] = z0
         with np.errstate(all="ignore"):
-            for i, there in accepted_steps(measure, z0, ts, solver, log, land):
-                if there.t_next == ts[i + 1]:
-                    zs[i + 1] = y
+            for i, (t, t_end) in enumerate(pairwise(times)):
+                while t != t_end:
+                    there = stepper.step(v, t, t_end)
+                    mesh.append(i, there)
+                    y = self.coupling * y + (1 - self.coupling) * v + increment(there)
+                    v = v - increment(rk_step(scheme, y, there.t_next, -there.h, t))
+                    t = there.t_next
+                zs[i + 1] = y
         return zs, y, v
 
-    def step_pullback(self, sweep, a_v, i, there, back):
-        """Cotangents (a_y', a_v') of a step become (a_y, a_v), the last formula first. sweep.a is a_y."""
-        a_back, b_t, b_h, back_deferred = rk_step_pullback(back, -a_v)  # v' = v - Psi_{-h}(t + h, y')
-        a_y = sweep.a + (a_back + a_v)  # Psi is the step less the identity
-        a_there, c_t, c_h, there_deferred = rk_step_pullback(there, a_y)  # y' = lambda y + (1 - lambda) v + Psi_h(t, v)
-        sweep.a = self.coupling * a_y
-        a_t, a_h = c_t + b_t, c_h + b_t - b_h  # back began at t + h, with -h
-        sweep.add(i, there.t, there.h, a_t, a_h, there_deferred + back_deferred)
-        return a_v + (1 - self.coupling) * a_y + (a_there - a_y)
+    def step_pullback(self, a_y_next, a_v_next, there, back):
+        """a_y, a_v, a_t, a_h, terms from the cotangents of y' and v': the last formula of a step first."""
+        a_back, b_t, b_h, back_terms = rk_step_pullback(back, -a_v_next)  # v' = v - Psi_{-h}(t + h, y')
+        a_y = a_y_next + (a_back + a_v_next)  # Psi is the step less the identity
+        a_there, c_t, c_h, there_terms = rk_step_pullback(there, a_y)  # y' = lambda y + (1 - lambda) v + Psi_h(t, v)
+        a_v = a_v_next + (1 - self.coupling) * a_y + (a_there - a_y)
+        return self.coupling * a_y, a_v, c_t + b_t, c_h + b_t - b_h, there_terms + back_terms  # back: from t + h, by -h
 
     def warn(self, drift, zs, N):
         eps, size = np.finfo(zs.dtype).eps, np.abs(zs).max()

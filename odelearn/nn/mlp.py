@@ -144,18 +144,7 @@ class MLP(Dynamics):
 
         return self._like(z, x), pullback
 
-    # The same for solvers, which come back thousands of times with one theta: see mlp_fast.py.
-
-    def stage(self, z0, theta):
-        return mlp_fast.stage(self, z0, theta)
-
-    def stage_vjp(self, z0, theta):
-        return mlp_fast.stage_vjp(self, z0, theta)
-
-    def collect(self, deferred, weights=None):
-        if isinstance(deferred[0], np.ndarray):
-            return super().collect(deferred, weights)
-        return mlp_fast.collect(self, deferred, weights)
+    bind = mlp_fast.bind  # the same for solvers, which come back thousands of times with one theta
 
     def _layers(self, theta):
         """[(W0, b0, activation), (W1, b1, activation), ...], the last one without activation."""

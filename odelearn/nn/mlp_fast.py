@@ -1,6 +1,6 @@
-"""An MLP prepared for thousands of stages with one theta: the numbers of layers.py from fewer, cheaper NumPy calls.
+"""An MLP bound to one theta, for thousands of stages: the numbers of mlp.py from fewer, cheaper NumPy calls.
 
-The derivation stands in layers.py. The same products in the same order stand here, with three tricks:
+The derivation stands in mlp.py. The same products in the same order stand here, with three tricks:
 
     [x, 1] [W; b] = x W + b   The rows carry a 1, and the bias rides in the product. W and b follow each other in theta,
                               so [W; b] is one block of it, (D + 1, H), and [x, 1]^T a_pre is one block of a_theta.
@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from ..dynamics import Bound, weighted_sum
 from .activations import ACTIVATIONS, ONE
 
 SMALL = 1024  # numbers in the widest layer up to which a stage waits; a larger one gains nothing, and fills memory
@@ -33,36 +34,22 @@ def matrices(f, theta):
     return Ws
 
 
-def rows(f, z0):
-    """ones (N, D + 1), and power(Z, x): writes Z^p into x, both (N, D), and returns Z^(p-1)."""
-    D, p = f.sizes[0], f.power
-    if z0.shape[-1:] != (D,):
-        raise ValueError(f"z must have sizes[0] = {D} as its last axis, got shape {z0.shape}")
-    if f.sizes[-1] != D:
-        raise ValueError(f"{f} is no dynamics: dz/dt has the shape of z, so sizes[-1] must be sizes[0]")
-
-    def power(Z, x):
-        if p == 1:
-            x[...] = Z
-            return None
-        lower = Z
-        for _ in range(p - 2):
-            lower = lower * Z
-        np.multiply(lower, Z, x)
-        return lower
-
-    return np.ones((z0.size // D, D + 1 + (f.time is not None)), z0.dtype), power
-
-
-def stage(f, z0, theta):
-    """Dynamics.stage for an MLP."""
-    (*hidden, W_out), D, time = matrices(f, theta), f.sizes[0], f.time is not None
-    sigma, _ = ACTIVATIONS[f.activation]
-    x0, power = rows(f, z0)  # nothing is kept, so one x is enough
+def bind(f, theta, z0):
+    """The Bound of an MLP: value, vjp and sum_theta for this theta and for states like z0."""
+    D, p, time = f.sizes[0], f.power, f.time is not None
+    check_fit(f, z0)
+    Ws = matrices(f, theta)
+    *hidden, W_out = Ws
+    sigma, sigma_pullback = ACTIVATIONS[f.activation]
+    backs, back_0 = [W.T.copy() for W in Ws[1:]], Ws[0][:-1].T.copy()  # nobody wants the cotangent of a 1
+    back_0[:, :D] *= p  # a_z = (a_pre W0^T) p z^(p-1)
+    ones = np.ones((z0.size // D, D + 1 + time), z0.dtype)
+    x0 = ones.copy()  # value keeps nothing, so one x is enough
     x0_z = x0[:, :D]
+    small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation != "sin"
 
-    def measure(Z, t, k):
-        power(Z, x0_z)
+    def value(Z, t, k):
+        write_power(Z, p, x0_z)
         if time:
             x0[:, D] = t
         x = x0  # [Z^p, 1] or [Z^p, t, 1]
@@ -70,22 +57,9 @@ def stage(f, z0, theta):
             x = sigma(x.dot(W))  # (N, H + 1), the last column 1
         x.dot(W_out, k)  # (N, D)
 
-    return measure if z0.ndim == 2 else by_rows(measure, D)
-
-
-def stage_vjp(f, z0, theta):
-    """Dynamics.stage_vjp for an MLP."""
-    Ws, D, p, time = matrices(f, theta), f.sizes[0], f.power, f.time is not None
-    *hidden, W_out = Ws
-    sigma, sigma_pullback = ACTIVATIONS[f.activation]
-    backs, back_0 = [W.T.copy() for W in Ws[1:]], Ws[0][:-1].T.copy()  # nobody wants the cotangent of a 1
-    back_0[:, :D] *= p  # a_z = (a_pre W0^T) p z^(p-1)
-    ones, power = rows(f, z0)
-    small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation != "sin"
-
-    def measure(Z, t, k):
+    def vjp(Z, t, k):
         x = ones.copy()
-        lower = power(Z, x[:, :D])
+        lower = write_power(Z, p, x[:, :D])
         if time:
             x[:, D] = t
         xs = [x]
@@ -109,21 +83,45 @@ def stage_vjp(f, z0, theta):
         uses = xs, a_pres
         return a_x, a_t, uses if small else a_theta(f, *uses)
 
-    return measure if z0.ndim == 2 else by_rows(measure, D)
+    sum_theta = partial(sum_uses, f) if small else weighted_sum
+    return Bound(value, vjp, sum_theta) if z0.ndim == 2 else by_rows(value, vjp, sum_theta, D)
 
 
-def by_rows(measure, D):
+def check_fit(f, z0):
+    """Raises ValueError if f is no dynamics for states like z0."""
+    D = f.sizes[0]
+    if z0.shape[-1:] != (D,):
+        raise ValueError(f"z must have sizes[0] = {D} as its last axis, got shape {z0.shape}")
+    if f.sizes[-1] != D:
+        raise ValueError(f"{f} is no dynamics: dz/dt has the shape of z, so sizes[-1] must be sizes[0]")
+
+
+def write_power(Z, p, x):
+    """x = Z^p, in place; returns Z^(p-1), or None for p = 1."""
+    if p == 1:
+        x[...] = Z
+        return None
+    lower = Z
+    for _ in range(p - 2):
+        lower = lower * Z
+    np.multiply(lower, Z, x)
+    return lower
+
+
+def by_rows(value, vjp, sum_theta, D):
     """The same for states (..., D), whose leading axes become one."""
 
-    def measure_rows(Z, t, k):
-        pullback = measure(Z.reshape(-1, D), t, k.reshape(-1, D))
-        return None if pullback is None else partial(pullback_rows, pullback)
+    def value_of_rows(Z, t, k):
+        value(Z.reshape(-1, D), t, k.reshape(-1, D))
 
-    def pullback_rows(pullback, a):
-        a_z, a_t, deferred = pullback(a.reshape(-1, D))
-        return a_z.reshape(a.shape), a_t, deferred
+    def vjp_of_rows(Z, t, k):
+        return partial(pullback_of_rows, vjp(Z.reshape(-1, D), t, k.reshape(-1, D)))
 
-    return measure_rows
+    def pullback_of_rows(pullback, a):
+        a_z, a_t, term = pullback(a.reshape(-1, D))
+        return a_z.reshape(a.shape), a_t, term
+
+    return Bound(value_of_rows, vjp_of_rows, sum_theta)
 
 
 def a_theta(f, xs, a_pres):
@@ -132,9 +130,9 @@ def a_theta(f, xs, a_pres):
     return np.concatenate([part.reshape(-1) for part in parts])
 
 
-def collect(f, deferred, weights=None):
-    """Dynamics.collect for (xs, a_pres) of many stages: their rows become those of one large batch."""
-    xs, a_pres = ([np.concatenate(layer) for layer in zip(*part, strict=True)] for part in zip(*deferred, strict=True))
+def sum_uses(f, terms, weights=None):
+    """sum_i weights_i a_theta_i from (xs, a_pres) of many stages: their rows become those of one large batch."""
+    xs, a_pres = ([np.concatenate(layer) for layer in zip(*part, strict=True)] for part in zip(*terms, strict=True))
     if weights is not None:
         for x, a_pre in zip(xs, reversed(a_pres), strict=True):
             stages = min(x, a_pre, key=np.size).reshape(len(weights), -1)

@@ -50,7 +50,7 @@ def step_underflow(step, number, error, smallest, min_step):
 
 
 def too_many_steps(step, attempts, max_steps, t, t_last, rest):
-    """Out of steps; or bound to be, when at the present pace t_last is `rest` more attempts away."""
+    """Out of steps; or sure to run out: at the present pace t_last is `rest` more attempts away."""
     made = f"max_steps = {attempts}" if attempts == max_steps else f"{attempts} of max_steps = {max_steps}"
     return SolverError(
         f"{made} attempts led only to t = {t:.6g} of {t_last:.6g}, the last of length h = {step.h:.3g}, with most of "
@@ -131,7 +131,8 @@ def h_lambda(step):
     v = v if usable(v) else np.ones_like(z)
     for _ in range(PROBES):
         v = v / np.abs(v).max()
-        step.measure(z + small * v, step.t, k)
+        step.scheme.field(z + small * v, step.t, k)
+        step.scheme.evals += 1
         Jv = (k - k1) / small
         if usable(Jv):
             rate, v = float(np.vdot(v, Jv).real / np.vdot(v, v).real), Jv
@@ -173,7 +174,7 @@ def grows_within(duration, z, dz):
 
 
 def stage_point(step, i):
-    """Z_i, where the slope k_i was measured."""
+    """Z_i, where the slope k_i was evaluated."""
     return step.z if i == 0 else step.z + step.combine(step.scheme.tableau.A[i, :i], step.k[:i])
 
 

@@ -3,10 +3,11 @@
 import math
 from collections import namedtuple
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from .solver import accepted_steps
+from .solver import steps
 from .step_size import AdaptiveSteps
 
 Crossing = namedtuple("Crossing", "t z")  # when an event occurred, and the state then
@@ -53,37 +54,29 @@ def as_events(event):
     return events
 
 
-def solution_with_events(measure, z0, ts, theta, solver, log, steps, events):
-    """(ts, zs, found): the observations on the way, and for each event a list of its Crossings.
+def solve_with_events(stepper, z0, ts, watches):
+    """(ts, zs, steps): the observations on the way, and the accepted steps as (i, step).
 
-    A terminal event is the last observation, later ones are dropped. The values of f that dense output takes count too.
+    A terminal event is the last observation, later ones are dropped.
     """
-    evals, observed, zs = 0, [ts[0]], [z0]
-
-    def counting(*arguments):
-        nonlocal evals
-        evals += 1
-        return measure(*arguments)
-
-    watches = [Watch(event, z0, float(ts[0]), theta) for event in events]
-    if any(event.terminal for event in events):
-        solver = without_horizon(solver)
-    with np.errstate(all="ignore"):
-        for i, step in accepted_steps(counting, z0, ts, solver, log):
+    z, times, zs, kept = z0, [ts[0]], [z0], []
+    for i, (t, t_end) in enumerate(pairwise(ts.tolist())):
+        for step in steps(stepper, z, t, t_end):
             step, ended = through(step, watches)
-            steps.append((i, step))
-            if ended or step.t_next == ts[i + 1]:
-                observed.append(step.t_next)
-                zs.append(step.z_next)
+            kept.append((i, step))
             if ended:
                 break
-    log.evals = evals
-    return np.array(observed), np.stack(zs), [watch.found for watch in watches]
+        z = step.z_next
+        times.append(step.t_next)
+        zs.append(z)
+        if ended:
+            break
+    return np.array(times), np.stack(zs), kept
 
 
-def without_horizon(solver):
-    """The solver, which is not to be given up because ts[-1] is far away: an event may come sooner."""
-    if isinstance(getattr(solver, "control", None), AdaptiveSteps):
+def without_horizon(solver, events):
+    """The solver, with a terminal event without `patience`: ts[-1] may be far away, but the event may come soon."""
+    if any(event.terminal for event in events) and isinstance(solver.control, AdaptiveSteps):
         return replace(solver, control=replace(solver.control, patience=math.inf))
     return solver
 
@@ -96,7 +89,7 @@ class Watch:
 
     def __init__(self, event, z0, t0, theta):
         self.event, self.theta = event, theta
-        self.g, self.at_start = event.value(z0, t0, theta), True
+        self.g, self.at_start = event.value(z0, float(t0), theta), True
         self.found = []
 
     def brackets(self, looks):

@@ -5,9 +5,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from .events import as_events, solution_with_events
+from .events import Watch, as_events, solve_with_events, without_horizon
 from .problem import initial_value_problem
-from .solver import Log, Solver, dopri5, solution
+from .solver import Solver, checked_solver, dopri5, solve, states_like
 from .step_size import RecordedSteps
 
 Stats = namedtuple("Stats", "evals accepted rejected attempts")
@@ -24,12 +24,17 @@ class Trajectory:
     events                    for each event of the solve, a list of its Crossings (t, z), in the order of the solve
     """
 
-    def __init__(self, zs, steps, log, f, ts, theta, solver, events=()):
-        self.ts, self.zs, self.ledger, self.events = ts, zs, log.ledger, list(events)
+    def __init__(self, zs, steps, stepper, problem, solver, events=()):
+        self.problem, self.solver, self.zs, self.events = problem, solver, zs, list(events)
         self.intervals = [i for i, _ in steps]
         self.steps = [step for _, step in steps]
-        self.stats = Stats(log.evals, log.accepted, log.rejected, log.accepted + log.rejected)
-        self.problem, self.solver = (f, ts, theta), solver
+        self.ledger = stepper.ledger
+        attempts = stepper.accepted + stepper.rejected
+        self.stats = Stats(stepper.evals, stepper.accepted, stepper.rejected, attempts)
+
+    @property
+    def ts(self):
+        return self.problem[1]
 
     def __call__(self, t):
         """z(t) from the step that covers t, by its tableau's interpolant, of order p - 1 at least.
@@ -73,21 +78,31 @@ class Trajectory:
 def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008, a Solver is frozen
     """z(t_i) = z0 + int_{t_0}^{t_i} f(z, t, theta) dt  at every t_i of ts: ODESolve(z0, f, ts, theta) of eq. (3).
 
-    z0     any shape; leading axes are a batch
-    f      f(z, t, theta) -> dz/dt of the shape of z
-    ts     (T,) strictly increasing or strictly decreasing; ts[0] belongs to z0
-    theta  (P,), or None for no parameters
-    solver a Solver: where the steps go, and by which tableau
-    event  an Event or a list of them, to be found in Trajectory.events. A terminal one ends the Trajectory: its time is
-           the last of Trajectory.ts, after those of ts that were reached
+    z0      any shape; leading axes are a batch. float32, float64, complex64 and complex128 stay, other numbers become
+            float64
+    f       f(z, t, theta) -> dz/dt of the shape and dtype of z: a function or a Dynamics
+    ts      (T,) strictly increasing or strictly decreasing, T >= 1; ts[0] belongs to z0
+    theta   (P,), or None for no parameters
+    solver  a Solver: its tableau and where the steps go, such as dopri5(rtol, atol) or rk4(n=10)
+    event   an Event or a list of them, to be found in Trajectory.events. A terminal one ends the Trajectory: its time
+            is the last of Trajectory.ts, after those of ts that were reached
 
     Returns a Trajectory with zs (T, *z0.shape), zs[0] = z0. Raises ValueError or TypeError for bad arguments before
-    the first step, SolverError when the solve cannot go on.
+    the first step, and SolverError when the solve cannot go on. The inputs are not changed.
+
+    >>> solution = odesolve([1.0, 0.0], lambda z, t, theta: np.stack([z[1], -z[0]]), (0.0, np.pi))
+    >>> solution.zs.shape, bool(abs(solution.zs[-1, 0] + 1) < 1e-5)
+    ((2, 2), True)
     """
     z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-    events, found, log, steps = as_events(event), [], Log(ledger=[]), []
-    if events:
-        ts, zs, found = solution_with_events(f.stage(z0, theta), z0, ts, theta, solver, log, steps, events)
-    else:
-        zs = solution(f.stage(z0, theta), z0, ts, solver, log, steps)
-    return Trajectory(zs, steps, log, f, ts, theta, solver, found)
+    watches = [Watch(event, z0, ts[0], theta) for event in as_events(event)]
+    if watches:
+        solver = without_horizon(checked_solver(solver), [watch.event for watch in watches])
+    stepper = checked_solver(solver).stepper(f.bind(theta, z0).value, z0, ts, ledger=[])
+    with np.errstate(all="ignore"):  # a non-finite value is reported by the solver, which has more to say
+        if watches:
+            ts, zs, steps = solve_with_events(stepper, z0, ts, watches)
+        else:
+            zs = states_like(z0, ts)
+            steps = list(solve(stepper, z0, zs, ts))
+    return Trajectory(zs, steps, stepper, (f, ts, theta), solver, [watch.found for watch in watches])

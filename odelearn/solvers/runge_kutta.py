@@ -14,17 +14,21 @@ import numpy as np
 
 
 class Scheme:
-    """A tableau made ready for steps: the weights of z and k_1 ... k_m in Z_1 ... Z_m and z_next.
+    """A tableau made ready for the steps of one solve: the weights of z and k_1 ... k_m in Z_1 ... Z_m and z_next.
 
-    A first-same-as-last tableau (its last stage is f(z_next), and measures only for the error estimate and for the
-    next step) has m = s - 1 slopes in the step itself; any other has m = s.
+    field(Z, t, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of the stage: it is `value` or
+    `vjp` of f.bind(theta, z0).
+
+    A first-same-as-last tableau has m = s - 1 slopes in the step itself: its last stage is f(z_next), and serves the
+    error estimate and the next step. Any other tableau has m = s. estimate=False leaves out stages that z_next does
+    not need. evals counts the evaluations of the field.
     """
 
-    def __init__(self, tableau, dtype, estimate=True):
+    def __init__(self, tableau, field, dtype, estimate=True):
         s = tableau.stages
-        self.tableau = tableau
+        self.tableau, self.field, self.evals = tableau, field, 0
         self.m = s - 1 if tableau.fsal else s
-        self.nodes = [float(c) for c in tableau.c[: s if estimate else self.m]]  # without: only what z_next needs
+        self.nodes = tableau.c[: s if estimate else self.m].tolist()
         self.real = np.dtype(dtype).type(0).real.dtype
         self.per_h = np.zeros((self.m + 1, self.m), self.real)  # column j weighs k_{j+1}
         self.per_h[: s if tableau.fsal else -1] = tableau.A[:, : self.m]
@@ -32,7 +36,8 @@ class Scheme:
             self.per_h[-1] = tableau.b
         W = np.ones((self.m + 1, self.m + 1), self.real)  # column 0 weighs z
         self.h, self.of_k = None, W[:, 1:]
-        self._weights = [W[i, : i + 1] for i in range(self.m + 1)], [W[j:, j] for j in range(self.m + 1)]
+        self.rows = [W[i, : i + 1] for i in range(self.m + 1)]
+        self.columns = [W[j:, j] for j in range(self.m + 1)]
 
     @property
     def error_order(self):
@@ -40,28 +45,31 @@ class Scheme:
         tableau = self.tableau
         return tableau.embedded_order if tableau.b_err3 is None else tableau.order - 1
 
-    def weights(self, h):
-        """(rows, columns) for steps of length h: row i makes Z_{i+1} (the last: z_next) of [z, k_1 ... k_i]; column 0
-        is what z adds to Z_1 ... z_next, column j what k_j adds to Z_{j+1} ... z_next. Views, true until the next h."""
+    def scale_to(self, h):
+        """Set rows and columns to the weights of a step of length h, until another h is set.
+
+        rows[i] makes Z_{i+1} (the last row: z_next) of [z, k_1 ... k_i]. columns[0] is what z adds to Z_1 ... z_next,
+        columns[j] what k_j adds to Z_{j+1} ... z_next. Both are views of one array.
+        """
         if h != self.h:
             self.h = h
             np.multiply(self.per_h, h, self.of_k)
-        return self._weights
 
 
 class Step:
     """One accepted step from (t, z) to (t_next, z_next), with h = t_next - t signed.
 
-    k (s, *shape) the slopes; kept: what each stage's measurement kept (a pullback, say); error (*shape): the embedded
-    estimate h sum_i b_err_i k_i, or None. step(t) interpolates z inside the step.
+    k (s, *shape)    the slopes
+    kept             what the field returned at each stage: its pullback, or None
+    error (*shape)   the embedded estimate h sum_i b_err_i k_i, or None
+    step(t)          z(t) inside the step, by the tableau's interpolant
     """
 
-    __slots__ = ("t", "h", "t_next", "z", "z_next", "k", "kept", "scheme", "measure", "extra")
+    __slots__ = ("scheme", "t", "h", "t_next", "z", "z_next", "k", "kept", "extra")
 
-    def __init__(self, t, h, t_next, z, z_next, k, kept, scheme, measure):
-        self.t, self.h, self.t_next = t, h, t_next
-        self.z, self.z_next, self.k, self.kept = z, z_next, k, kept
-        self.scheme, self.measure, self.extra = scheme, measure, None
+    def __init__(self, scheme, t, h, t_next):
+        self.scheme, self.t, self.h, self.t_next = scheme, t, h, t_next
+        self.extra = None
 
     @property
     def error(self):
@@ -79,9 +87,8 @@ class Step:
         return self.z + self.combine(dense.weights((t - self.t) / self.h), self.dense_slopes(dense))
 
     def until(self, t):
-        """The step from the same start that ends at t instead; it need not measure its first slope."""
-        first = self.k[0], self.kept[0]
-        return rk_step(self.measure, self.z, self.t, t - self.t, t, self.scheme, first)
+        """The step from the same start that ends at t instead. Its first slope is known."""
+        return rk_step(self.scheme, self.z, self.t, t - self.t, t, (self.k[0], self.kept[0]))
 
     @property
     def held(self):
@@ -89,26 +96,26 @@ class Step:
         return [self.z, self.k, *self.kept[: self.scheme.m]]
 
     def dense_slopes(self, dense):
-        """The slopes that the interpolant weighs: those of the step, and extra ones, measured when first asked for."""
+        """The slopes that the interpolant weighs: those of the step, and extra ones, evaluated when first asked for."""
         if self.extra is None:
             s = len(self.k)
             k = np.empty((s + len(dense.c), *self.z.shape), self.z.dtype)
             k[:s] = self.k
             for i, (A_i, c_i) in enumerate(zip(dense.A, dense.c, strict=True), start=s):
                 t_i = self.t_next if c_i == 1 else self.t + float(c_i) * self.h
-                self.measure(self.z + self.combine(A_i[:i], k[:i]), t_i, k[i, ...])
+                self.scheme.field(self.z + self.combine(A_i[:i], k[:i]), t_i, k[i, ...])
+            self.scheme.evals += len(dense.c)
             self.extra = k
         return self.extra
 
 
-def rk_step(measure, z, t, h, t_next, scheme, first=None):
+def rk_step(scheme, z, t, h, t_next, first_slope=None):
     """The step of length h = t_next - t from (t, z).
 
-    measure(Z, t, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of it.
-    first: (slope, kept) at (t, z), if it is known already.
+    first_slope: (slope, kept) at (t, z), if it is known already.
     """
-    rows, _ = scheme.weights(h)
-    shape, s = z.shape, len(scheme.nodes)
+    scheme.scale_to(h)
+    rows, field, shape, s = scheme.rows, scheme.field, z.shape, len(scheme.nodes)
     stages = np.empty((s + 1, z.size), z.dtype)  # z, k_1, ..., k_s: one contiguous array
     stages[0] = z.ravel()
     k = stages[1:].reshape(s, *shape)
@@ -117,16 +124,19 @@ def rk_step(measure, z, t, h, t_next, scheme, first=None):
     for i, c_i in enumerate(scheme.nodes):
         if i > 0:
             Z = rows[i].dot(stages[: i + 1]).reshape(shape)
-        if i > 0 or first is None:
-            kept[i] = measure(Z, t_next if c_i == 1 else t + c_i * h, k[i, ...])
+        if i > 0 or first_slope is None:
+            kept[i] = field(Z, t_next if c_i == 1 else t + c_i * h, k[i, ...])
         else:
-            k[0], kept[0] = first
-    z_next = Z if scheme.m < s else rows[-1].dot(stages).reshape(shape)
-    return Step(t, h, t_next, z, z_next, k, kept, scheme, measure)
+            k[0], kept[0] = first_slope
+    scheme.evals += s - (first_slope is not None)
+    step = Step(scheme, t, h, t_next)
+    step.z, step.k, step.kept = z, k, kept
+    step.z_next = Z if scheme.m < s else rows[-1].dot(stages).reshape(shape)
+    return step
 
 
 def rk_step_pullback(step, a_next):
-    """From a_next = dL/dz_next to (a_z, a_t, a_h, deferred): the chain rule through the step, last stage first.
+    """From a_next = dL/dz_next to (a_z, a_t, a_h, terms): the chain rule through the step, last stage first.
 
         a_k_j = h b_j a_next + h sum_{i>j} A_ij a_Z_i               only later points used k_j
         a_Z_j, a_tau_j, a_theta_j = pullback_j(a_k_j)               tau_j = t + c_j h
@@ -134,19 +144,20 @@ def rk_step_pullback(step, a_next):
         a_t   = sum_j a_tau_j
         a_h   = sum_j k_j . a_k_j / h + c_j a_tau_j                 each k_j enters multiplied by h
 
-    deferred: the a_theta_j, which are only to be summed. The step's kept values must be the pullbacks of its stages.
+    terms: what `sum_theta` of the bound field makes a_theta = sum_j a_theta_j of. The field of the step must be `vjp`.
     """
-    m, nodes, kept, shape = step.scheme.m, step.scheme.nodes, step.kept, step.z.shape
-    _, columns = step.scheme.weights(step.h)
+    scheme, kept, shape = step.scheme, step.kept, step.z.shape
+    scheme.scale_to(step.h)
+    m, nodes, columns = scheme.m, scheme.nodes, scheme.columns
     a_Z, a_k = np.empty((m + 1, *shape), a_next.dtype), np.empty((m, *shape), a_next.dtype)
     a_Z[m] = a_next
     Z_rows, k_rows = a_Z.reshape(m + 1, -1), a_k.reshape(m, -1)
     a_t = a_h = 0.0
-    deferred = [None] * m
+    terms = [None] * m
     for j in range(m - 1, -1, -1):
         columns[j + 1].dot(Z_rows[j + 1 :], k_rows[j])
-        a_Z[j], a_tau_j, deferred[j] = kept[j](a_k[j, ...])
+        a_Z[j], a_tau_j, terms[j] = kept[j](a_k[j, ...])
         a_t += a_tau_j
         a_h += nodes[j] * a_tau_j
     a_h += a_k.ravel().dot(step.k[:m].ravel()) / step.h
-    return columns[0].dot(Z_rows).reshape(shape), a_t, a_h, deferred
+    return columns[0].dot(Z_rows).reshape(shape), a_t, a_h, terms

@@ -1,7 +1,19 @@
-"""One engine for fixed and adaptive steps: a stream of accepted Runge-Kutta steps, backwards as well as forwards."""
+"""A solver is a tableau and a rule for its steps. At work it is a Stepper, which makes one accepted step.
+
+    stepper = solver.stepper(field, z0, ts)          # field: value or vjp of f.bind(theta, z0)
+    step = stepper.step(z, t, t_end)                 # from (t, z) towards t_end, and not beyond
+
+Loops belong to whoever loops. `steps` goes from one time to another, `solve` from one observation to the next:
+
+    for step in steps(stepper, z, t, t_end): ...
+    for i, step in solve(stepper, z0, zs, ts): ...
+
+A loop of your own may change z between two steps. Time runs backwards where t_end < t.
+"""
 
 from collections import namedtuple
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,13 +26,23 @@ from .tableau import ButcherTableau
 
 @dataclass(frozen=True)
 class Solver:
-    """A Butcher tableau and a rule for where its steps go. An adaptive rule needs a tableau with an error estimate."""
+    """A Butcher tableau and a rule for its steps, as frozen data: what odesolve and odeint take as `solver`.
+
+    tableau  a ButcherTableau
+    control  FixedSteps(n=...), FixedSteps(h=...) or AdaptiveSteps(rtol, atol, ...)
+
+    Raises TypeError for anything else, ValueError for AdaptiveSteps with a tableau that has no error estimate (b_err).
+    The functions euler, midpoint, heun, ralston, rk4, rk38, bosh3, dopri5, tsit5 and dop853 make the usual ones.
+
+    >>> Solver(RK4, FixedSteps(n=10)) == rk4(n=10)
+    True
+    """
 
     tableau: ButcherTableau = DOPRI5
     control: FixedSteps | AdaptiveSteps = AdaptiveSteps()
 
     def __post_init__(self):
-        if not (isinstance(self.tableau, ButcherTableau) and hasattr(self.control, "pace")):
+        if not (isinstance(self.tableau, ButcherTableau) and hasattr(self.control, "controller")):
             raise TypeError(
                 "Solver takes a ButcherTableau and FixedSteps(...) or AdaptiveSteps(...), "
                 f"got {self.tableau!r} and {self.control!r}"
@@ -30,99 +52,219 @@ class Solver:
                 f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
             )
 
-    def steps(self, measure, z0, ts, log, land=None):
-        """The stream of `accepted_steps`. A first-same-as-last tableau hands its last slope on to the next step; a
-        rejected step hands its first slope to the next attempt."""
-        if len(ts) < 2:
-            return
-        scheme = Scheme(self.tableau, z0.dtype)
-        z, first = z0, first_slope(measure, z0, float(ts[0]), log)
-        pace = self.control.pace(measure, z0, first[0], ts, scheme, log)
-        for i in range(len(ts) - 1):
-            t, t_end = float(ts[i]), float(ts[i + 1])
-            pace.enter(t, t_end)
-            while t != t_end:
-                h, t_next = pace.propose(t, t_end)
-                step = rk_step(measure, z, t, h, t_next, scheme, first)
-                error, accepted = pace.judge(step)
-                log.note(step, len(step.k) - (first is not None), error, accepted)
-                if accepted:
-                    z, t = step.z_next if land is None else land(i, step), t_next
-                    first = (step.k[-1], step.kept[-1]) if self.tableau.fsal and z is step.z_next else None
-                    yield i, step
-                else:
-                    first = step.k[0], step.kept[0]
-
-
-# fmt: off
-def euler(n=None, h=None):     return Solver(EULER, FixedSteps(n, h))
-def midpoint(n=None, h=None):  return Solver(MIDPOINT, FixedSteps(n, h))
-def heun(n=None, h=None):      return Solver(HEUN, FixedSteps(n, h))
-def ralston(n=None, h=None):   return Solver(RALSTON, FixedSteps(n, h))
-def rk4(n=None, h=None):       return Solver(RK4, FixedSteps(n, h))
-def rk38(n=None, h=None):      return Solver(RK38, FixedSteps(n, h))
-
-def bosh3(rtol=1e-6, atol=1e-9, **control):   return Solver(BOSH3, AdaptiveSteps(rtol, atol, **control))
-def dopri5(rtol=1e-6, atol=1e-9, **control):  return Solver(DOPRI5, AdaptiveSteps(rtol, atol, **control))
-def tsit5(rtol=1e-6, atol=1e-9, **control):   return Solver(TSIT5, AdaptiveSteps(rtol, atol, **control))
-def dop853(rtol=1e-6, atol=1e-9, **control):  return Solver(DOP853, AdaptiveSteps(rtol, atol, **control))
-# fmt: on
+    def stepper(self, field, z0, ts, ledger=None):
+        """The Stepper of one solve for states like z0 at the times ts."""
+        return Stepper(self, field, z0, ts, ledger)
 
 
 Attempt = namedtuple("Attempt", "t h error accepted")  # error: the scaled norm, accepted when <= 1 (nan: not estimated)
 
 
-class Log:
-    """What a solve did: how often f was evaluated, how often the step was right, and, if wanted, every attempt."""
+class Stepper:
+    """A Solver at work in one solve.
 
-    def __init__(self, ledger=None):
-        self.evals = self.accepted = self.rejected = 0
-        self.ledger = ledger
+    field(Z, t, k)     writes the slope into k and returns what is to be kept of the stage
+    z0                 the state at ts[0], or any state of its shape and dtype
+    ts                 the times of the whole solve; the step-size controller wants the first and the last
+    ledger             a list that receives every Attempt, or None
 
-    def note(self, step, evals, error, accepted):
-        self.evals += evals
-        self.accepted += accepted
-        self.rejected += not accepted
-        if self.ledger is not None:
-            self.ledger.append(Attempt(step.t, step.h, error, accepted))
+    evals, accepted, rejected count evaluations of f and steps.
 
-
-def accepted_steps(measure, z0, ts, solver, log, land=None):
-    """The stream of (i, step): the accepted steps from ts[0] to ts[-1], each within [ts[i], ts[i+1]].
-
-    measure, from f.stage or f.stage_vjp, evaluates f. Every ts[i] is the end of a step. land(i, step), if given, is
-    the state to go on with after a step instead of step.z_next: where the adjoint jumps. The solver makes the stream;
-    it may be anything that has such a `steps`.
+    The first slope of a step is not evaluated again where it is known: a rejected attempt hands it to the next one, and
+    a first-same-as-last tableau hands on its last slope, as long as z is the very state that the last step returned.
     """
-    return checked_solver(solver).steps(measure, z0, ts, log, land)
+
+    def __init__(self, solver, field, z0, ts, ledger=None):
+        self.scheme, self.control, self.ts = Scheme(solver.tableau, field, z0.dtype), solver.control, ts
+        self.ledger = ledger
+        self.accepted = self.rejected = 0
+        self.controller = self.t_end = None
+        self.z = self.first_slope = None  # the state that the last step returned, and (slope, kept) there
+
+    @property
+    def evals(self):
+        return self.scheme.evals
+
+    def step(self, z, t, t_end):
+        """The next accepted Step from (t, z) towards t_end. Raises SolverError where there is none."""
+        if t_end != self.t_end:
+            self.enter(z, t, t_end)
+        if z is not self.z:
+            self.first_slope = None
+        while True:
+            step = rk_step(self.scheme, z, t, *self.controller.propose(t, t_end), self.first_slope)
+            error, accepted = self.controller.accept(step)
+            if self.ledger is not None:
+                self.ledger.append(Attempt(t, step.h, error, accepted))
+            if accepted:
+                self.accepted += 1
+                self.z = step.z_next
+                self.first_slope = (step.k[-1], step.kept[-1]) if self.scheme.tableau.fsal else None
+                return step
+            self.rejected += 1
+            self.first_slope = step.k[0], step.kept[0]
+
+    def slope(self, z, t):
+        """(slope, kept) of the field at (t, z), with which the next step from this z begins."""
+        if z is not self.z or self.first_slope is None:
+            slope = np.empty_like(z)
+            self.z, self.first_slope = z, (slope, self.scheme.field(z, t, slope))
+            self.scheme.evals += 1
+        return self.first_slope
+
+    def enter(self, z, t, t_end):
+        """Begin the interval that ends at t_end. Before the first of all, look at f and choose a step size."""
+        if self.controller is None:
+            before = z.copy()
+            slope, _ = self.slope(z, t)
+            check_start(before, z, slope, t)
+            self.controller = self.control.controller(self.scheme, z, slope, self.ts)
+        self.t_end = t_end
+        self.controller.enter(t, t_end)
+
+
+def check_start(before, z0, slope, t0):
+    """What is asked once, where a solve begins: did f leave z alone, is its value finite?"""
+    if not np.array_equal(before, z0):
+        raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
+    if not is_finite(slope):
+        raise errors.non_finite_start(slope, t0)
+
+
+def steps(stepper, z, t, t_end):
+    """The accepted steps from (t, z) to t_end, which is the end of the last."""
+    while t != t_end:
+        step = stepper.step(z, t, t_end)
+        yield step
+        z, t = step.z_next, step.t_next
+
+
+def solve(stepper, z0, zs, ts):
+    """The accepted steps from z0 at ts[0] to ts[-1], as (i, step) for a step between ts[i] and ts[i + 1].
+
+    Every ts[i] is the end of a step. The states there are written into zs (T, *z0.shape).
+    """
+    zs[0] = z = z0
+    for i, (t, t_end) in enumerate(pairwise(ts.tolist())):
+        for step in steps(stepper, z, t, t_end):
+            yield i, step
+        zs[i + 1] = z = step.z_next
 
 
 def checked_solver(solver):
-    if isinstance(solver, type) or not hasattr(solver, "steps"):
+    """The solver, if it is one. Raises TypeError for anything that has no `stepper`."""
+    if isinstance(solver, type) or not hasattr(solver, "stepper"):
         raise TypeError(f"solver must be a Solver, such as dopri5() or rk4(n=10), with its parentheses; got {solver!r}")
     return solver
 
 
-def first_slope(measure, z0, t0, log):
-    """(slope, kept) at the start, and what is asked once: is it finite, did f leave z alone?"""
-    k0, z = np.empty_like(z0), z0.copy()
-    kept = measure(z0, t0, k0)
-    log.evals += 1
-    if not np.array_equal(z0, z):
-        raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
-    if not is_finite(k0):
-        raise errors.non_finite_start(k0, t0)
-    return k0, kept
+def states_like(z0, ts):
+    """Room for the states at ts (T, *z0.shape)."""
+    return np.empty((len(ts), *z0.shape), z0.dtype)
 
 
-def solution(measure, z0, ts, solver, log, steps=None):
-    """zs (T, *shape), the states at ts. Accepted steps are appended to `steps` as (i, step), or else forgotten."""
-    zs, times = np.empty((len(ts), *z0.shape), z0.dtype), ts.tolist()
-    zs[0] = z0
-    with np.errstate(all="ignore"):  # a non-finite value is reported by the engine, which has more to say
-        for i, step in accepted_steps(measure, z0, ts, solver, log):
-            if step.t_next == times[i + 1]:
-                zs[i + 1] = step.z_next
-            if steps is not None:
-                steps.append((i, step))
-    return zs
+# ---- the usual ones, by name
+
+
+def euler(n=None, h=None):
+    """Explicit Euler, order 1, 1 evaluation of f a step:  z_next = z + h f(z, t, theta).
+
+    n  steps in every interval [ts[i], ts[i+1]]; or else
+    h  the largest length of a step (> 0): ceil(|ts[i+1] - ts[i]| / h) steps. Give one of the two
+
+    Returns a Solver. Raises ValueError if n is no whole number >= 1, h not positive, or not exactly one is given.
+    Source: Hairer, Norsett, Wanner, Solving ODEs I, section I.7. midpoint, heun, ralston, rk4 and rk38 take the same.
+
+    >>> from odelearn import odesolve
+    >>> float(odesolve(1.0, lambda z, t, theta: -z, (0.0, 1.0), solver=euler(n=2)).zs[-1])
+    0.25
+    """
+    return Solver(EULER, FixedSteps(n, h))
+
+
+def midpoint(n=None, h=None):
+    """The explicit midpoint rule, order 2, 2 evaluations a step:  z_next = z + h f(z + h/2 k_1, t + h/2).
+
+    n, h, the Solver returned and errors raised are those of `euler`.
+    Source: Runge 1895; Hairer, Norsett, Wanner, Solving ODEs I, section II.1.
+    """
+    return Solver(MIDPOINT, FixedSteps(n, h))
+
+
+def heun(n=None, h=None):
+    """Heun's method, the explicit trapezoidal rule, order 2, 2 evaluations a step:  z_next = z + h/2 (k_1 + k_2).
+
+    n, h, the Solver returned and errors raised are those of `euler`.
+    Source: Hairer, Norsett, Wanner, Solving ODEs I, section II.1. Euler is embedded: Solver(HEUN, AdaptiveSteps()).
+    """
+    return Solver(HEUN, FixedSteps(n, h))
+
+
+def ralston(n=None, h=None):
+    """Ralston's method, order 2, 2 evaluations a step:  z_next = z + h (k_1 / 4 + 3 k_2 / 4), with c_2 = 2/3.
+
+    Of all methods with 2 stages its bound on the local error is the smallest.
+    n, h, the Solver returned and errors raised are those of `euler`.
+    Source: Ralston 1962, Mathematics of Computation 16.
+    """
+    return Solver(RALSTON, FixedSteps(n, h))
+
+
+def rk4(n=None, h=None):
+    """The classical Runge-Kutta method, order 4, 4 evaluations a step:  z_next = z + h/6 (k_1 + 2 k_2 + 2 k_3 + k_4).
+
+    n, h, the Solver returned and errors raised are those of `euler`.
+    Source: Kutta 1901; Hairer, Norsett, Wanner, Solving ODEs I, table II.1.2.
+    """
+    return Solver(RK4, FixedSteps(n, h))
+
+
+def rk38(n=None, h=None):
+    """Kutta's 3/8 rule, order 4, 4 evaluations a step:  z_next = z + h/8 (k_1 + 3 k_2 + 3 k_3 + k_4).
+
+    n, h, the Solver returned and errors raised are those of `euler`.
+    Source: Kutta 1901; Hairer, Norsett, Wanner, Solving ODEs I, table II.1.2. torchdiffeq calls this one "rk4".
+    """
+    return Solver(RK38, FixedSteps(n, h))
+
+
+def bosh3(rtol=1e-6, atol=1e-9, **control):
+    """Bogacki and Shampine's pair of orders 3 and 2, with adaptive steps: 3 evaluations a step, 1 handed on.
+
+    rtol, atol  >= 0, numbers or arrays that broadcast with z, in the unit of z (atol) and relative to |z| (rtol):
+                a step is accepted when the norm of  error / (atol + rtol max(|z|, |z_next|))  is at most 1
+    control     what else AdaptiveSteps takes: norm, first, max_steps, min_step, max_step, ...
+
+    Returns a Solver. Raises ValueError for tolerances that are negative, not finite, or both zero.
+    Source: Bogacki and Shampine 1989, Applied Mathematics Letters 2. For loose tolerances, 1e-2 to 1e-4.
+    """
+    return Solver(BOSH3, AdaptiveSteps(rtol, atol, **control))
+
+
+def dopri5(rtol=1e-6, atol=1e-9, **control):
+    """Dormand and Prince's pair of orders 5 and 4, with adaptive steps: 6 evaluations a step, 1 handed on.
+
+    The default of odesolve and odeint, and SciPy's RK45.
+    rtol, atol, control, the Solver returned and errors raised are those of `bosh3`.
+    Source: Dormand and Prince 1980, Journal of Computational and Applied Mathematics 6.
+    """
+    return Solver(DOPRI5, AdaptiveSteps(rtol, atol, **control))
+
+
+def tsit5(rtol=1e-6, atol=1e-9, **control):
+    """Tsitouras' pair of orders 5 and 4, with adaptive steps: 6 evaluations a step, 1 handed on.
+
+    rtol, atol, control, the Solver returned and errors raised are those of `bosh3`.
+    Source: Tsitouras 2011, Computers and Mathematics with Applications 62. Diffrax takes it by default.
+    """
+    return Solver(TSIT5, AdaptiveSteps(rtol, atol, **control))
+
+
+def dop853(rtol=1e-6, atol=1e-9, **control):
+    """Dormand and Prince's method of order 8, with adaptive steps: 12 evaluations a step, none handed on.
+
+    The error estimate combines those of orders 5 and 3. For tight tolerances, 1e-8 to 1e-13.
+    rtol, atol, control, the Solver returned and errors raised are those of `bosh3`.
+    Source: Hairer, Norsett, Wanner, Solving ODEs I, sections II.5 and II.10, and their program dop853.f.
+    """
+    return Solver(DOP853, AdaptiveSteps(rtol, atol, **control))

@@ -1,10 +1,11 @@
 """Where the steps go: a number of equal ones, or as long as an error estimate allows.
 
-A control is what the user writes (frozen, reusable); its pace is the same thing at work in one solve.
+FixedSteps and AdaptiveSteps are what the user writes: frozen data. Their controller is the same rule at work in one
+solve:
 
-    pace.enter(t0, t1)               the next interval between observations begins
-    pace.propose(t, t_end) -> h, t_next
-    pace.judge(step) -> error, accepted
+    controller.enter(t0, t1)                       the next interval between observations begins
+    controller.propose(t, t_end) -> h, t_next      the next step to try
+    controller.accept(step) -> error, accepted     whether it may stay
 """
 
 import math
@@ -37,11 +38,13 @@ class FixedSteps:
             return int(self.n)
         return max(1, math.ceil(abs(dt) / self.h * (1 - 1e-9)))  # 0.3 / 0.1 is three steps, whatever the round-off
 
-    def pace(self, *_):
-        return FixedPace(self)
+    def controller(self, *_):
+        return FixedController(self)
 
 
-class FixedPace:
+class FixedController:
+    """n equal steps in each interval. Every step is accepted if it is finite."""
+
     def __init__(self, control):
         self.control = control
         self.attempts = 0
@@ -55,7 +58,7 @@ class FixedPace:
         self.k += 1
         return self.h, t_end if self.k == self.n else self.t0 + self.k * self.h
 
-    def judge(self, step):
+    def accept(self, step):
         self.attempts += 1
         if not is_finite(step.z_next):
             raise errors.non_finite(step, self.attempts, self.step)
@@ -69,11 +72,13 @@ class RecordedSteps:
 
     fractions: tuple
 
-    def pace(self, *_):
-        return RecordedPace(self)
+    def controller(self, *_):
+        return RecordedController(self)
 
 
-class RecordedPace(FixedPace):
+class RecordedController(FixedController):
+    """The recorded fractions of each interval, one after the other."""
+
     def __init__(self, control):
         super().__init__(control)
         self.intervals = iter(control.fractions)
@@ -107,8 +112,8 @@ class AdaptiveSteps:
     first               length of the first step; None: estimated from f
     max_steps           attempts in the whole solve before it is given up
     min_step, max_step  lengths that no step may leave
-    patience            a stiff solve is given up sooner, when at its pace the rest would take patience max_steps more
-                        attempts (any other solve: 25 times that); math.inf: never
+    patience            a stiff solve is given up sooner, when at its present rate the rest would take more than
+                        patience * max_steps attempts; math.inf: never
 
     Hairer, Norsett, Wanner, Solving ODEs I, section II.4, eqs. (4.11), (4.13), (4.14); PI control: Hairer, Wanner,
     Solving ODEs II, section IV.2. The factors are those of SciPy's RK45, so that the steps are the same.
@@ -148,14 +153,11 @@ class AdaptiveSteps:
                 f"got safety = {self.safety}, beta = {self.beta}, patience = {self.patience}"
             )
 
-    def pace(self, measure, z, k0, ts, scheme, log):
+    def controller(self, scheme, z, slope, ts):
         for name in ("rtol", "atol"):
             check_broadcasts(name, getattr(self, name), z)
-        h = self.first
-        if h is None:
-            h = initial_step(measure, z, k0, ts, self, scheme.error_order)
-            log.evals += 1
-        return AdaptivePace(self, min(max(h, self.min_step), self.max_step), scheme.error_order, ts, log)
+        h = initial_step(self, scheme, z, slope, ts) if self.first is None else self.first
+        return AdaptiveController(self, min(max(h, self.min_step), self.max_step), scheme.error_order, ts)
 
 
 def check_broadcasts(name, tolerance, z):
@@ -167,56 +169,54 @@ def check_broadcasts(name, tolerance, z):
         raise ValueError(f"{name} has shape {np.shape(tolerance)}, which does not broadcast with z, of shape {z.shape}")
 
 
-class AdaptivePace:
-    def __init__(self, control, h, error_order, ts, log):
-        self.control, self.h, self.log = control, h, log  # h: the length that the controller wishes for
+class AdaptiveController:
+    """Steps as long as the error estimate allows. h is the length that the controller wants next."""
+
+    def __init__(self, control, h, error_order, ts):
+        self.control, self.h = control, h
         self.exponent = 1 / (error_order + 1)
         self.attempts = 0
         self.t_last = float(ts[-1])
         self.step = None  # the last one attempted
-        self.plan_stock(float(ts[0]), 0.0)
-        self.landing = False  # the step is cut short by an observation
+        self.plan_review(float(ts[0]), 0.0)
+        self.cut_short = False  # the step ends early, at an observation
         self.just_rejected = False
         self.previous = 1.0
 
     def enter(self, t0, t1):
-        pass  # the wish lives on across observations
+        pass  # h goes on across observations
 
     def propose(self, t, t_end):
-        if self.attempts == self.next_stock:
-            self.take_stock(t)
+        if self.attempts == self.next_review:
+            self.review(t)
         self.attempts += 1
         h = max(self.h, 10 * math.ulp(t))
-        self.landing = h >= abs(t_end - t) * (1 - 1e-12)  # never beyond the observation, and no crumb left before it
-        t_next = t_end if self.landing else t + math.copysign(h, t_end - t)
+        self.cut_short = h >= abs(t_end - t) * (1 - 1e-12)  # never beyond the observation, and no tiny step before it
+        t_next = t_end if self.cut_short else t + math.copysign(h, t_end - t)
         return t_next - t, t_next
 
-    def take_stock(self, t):
-        """Stop at max_steps; or sooner, if that many will not do by far, and the pace has ceased to grow.
+    def review(self, t):
+        """Stop at max_steps, or sooner if the problem is stiff and max_steps will not suffice by far.
 
-        It is kinder to say so after 2 % of max_steps than after all of them.
+        The error then comes after 2 % of max_steps and not after all of them.
         """
-        c, (attempts_then, t_then, pace_then) = self.control, self.stock
-        pace = abs(t - t_then) / (self.attempts - attempts_then)  # time an attempt
-        rest = abs(self.t_last - t) / pace if pace > 0 else math.inf  # attempts still to be made
-        beyond = rest / (c.patience * c.max_steps) if pace <= 1.1 * pace_then else 0
-        if self.attempts == c.max_steps or beyond > 25 or (beyond > 1 and self.is_stiff()):
+        c, (attempts_then, t_then, rate_then) = self.control, self.reviewed
+        rate = abs(t - t_then) / (self.attempts - attempts_then)  # time an attempt
+        rest = abs(self.t_last - t) / rate if rate > 0 else math.inf  # attempts still to be made
+        too_slow = rest > c.patience * c.max_steps and rate <= 1.1 * rate_then
+        if self.attempts == c.max_steps or (too_slow and errors.is_stiff(self.step)):
             raise errors.too_many_steps(self.step, self.attempts, c.max_steps, t, self.t_last, rest)
-        self.plan_stock(t, pace)
+        self.plan_review(t, rate)
 
-    def plan_stock(self, t, pace):
-        self.stock = self.attempts, t, pace
-        self.next_stock = min(self.attempts + max(self.control.max_steps // 100, 500), self.control.max_steps)
+    def plan_review(self, t, rate):
+        self.reviewed = self.attempts, t, rate
+        self.next_review = min(self.attempts + max(self.control.max_steps // 100, 500), self.control.max_steps)
 
-    def is_stiff(self):
-        self.log.evals += errors.PROBES
-        return errors.is_stiff(self.step)
-
-    def judge(self, step):
+    def accept(self, step):
         error, length = self.error(step), abs(step.h)
         if error <= 1:
-            wish = length * self.factor(error)
-            self.h = max(wish, self.h) if self.landing else wish  # landing is no reason to go slower afterwards
+            h = length * self.factor(error)
+            self.h = max(h, self.h) if self.cut_short else h  # an observation is no reason for shorter steps after it
             self.previous, self.just_rejected = max(error, 1e-4), False
         else:
             smallest = max(self.control.min_step, 10 * math.ulp(step.t))
@@ -253,22 +253,23 @@ class AdaptivePace:
         return error if math.isfinite(error) and is_finite(step.z_next) else math.inf
 
 
-def initial_step(measure, z, k0, ts, control, error_order):
+def initial_step(control, scheme, z, slope, ts):
     """A first step length from the sizes of z, dz/dt and d^2z/dt^2: an Euler step of 1 % of |z| / |dz/dt| tells
     the curvature; the step then makes h^(p+1) max(|dz/dt|, |d^2z/dt^2|) = 0.01, with p the order of the error estimate.
     Hairer, Norsett, Wanner, Solving ODEs I, section II.4, "Starting step size".
     """
     t0, span = float(ts[0]), float(ts[-1] - ts[0])
     scale = control.atol + control.rtol * np.abs(z)
-    d0, d1 = control.norm(z / scale), control.norm(k0 / scale)
+    d0, d1 = control.norm(z / scale), control.norm(slope / scale)
     h0 = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
     h0 = min(h0, abs(span), control.max_step)
     h = math.copysign(h0, span)
-    k1 = np.empty_like(z)
-    measure(z + z.dtype.type(h) * k0, t0 + h, k1)
-    d2 = control.norm((k1 - k0) / scale) / h0
+    slope_after = np.empty_like(z)
+    scheme.field(z + z.dtype.type(h) * slope, t0 + h, slope_after)
+    scheme.evals += 1
+    d2 = control.norm((slope_after - slope) / scale) / h0
     d = max(d1, d2)
-    h1 = max(1e-6, h0 * 1e-3) if d <= 1e-15 else (0.01 / d) ** (1 / (error_order + 1))
+    h1 = max(1e-6, h0 * 1e-3) if d <= 1e-15 else (0.01 / d) ** (1 / (scheme.error_order + 1))
     return min(100 * h0, h1, abs(span)) if math.isfinite(h1) else h0
 
 
