@@ -17,12 +17,16 @@ from .drift import Drift
 class Backsolve:
     """The paper's adjoint, Algorithm 2: solve z, a, a_theta, a_t back from t_N to t_0, one interval after the other.
 
+        dz/dt = f,    da/dt = -a df/dz,    da_theta/dt = -a df/dtheta,    da_t/dt = -a df/dt        (35), (50)
+
     Nothing is kept from the forward solve but zs. The result is the gradient of the exact flow, to the accuracy of the
-    solver, and only if z can be rebuilt backwards: a field that contracts forwards amplifies errors backwards. How far
-    z is from zs when it arrives is the drift; a DriftWarning says when it is more than the tolerance explains.
+    solver. It needs a z that can be rebuilt backwards: a field that contracts forwards amplifies errors backwards. How
+    far the rebuilt z is from zs is the drift; a DriftWarning says when it is more than the tolerance explains.
 
     solver  for the backward solve; None: the forward solver
     reset   start each interval from the stored zs[i] instead of the rebuilt z(t_i)
+
+    Source: Chen et al. 2018, Appendix B and Algorithm 2.
     """
 
     solver: Solver | None = None

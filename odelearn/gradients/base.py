@@ -11,9 +11,13 @@ ledger of its attempted steps if it was a solve of its own."""
 
 
 class Gradients:
-    """dL/dz0 (*z0.shape), dL/dts (T,) and dL/dtheta (P,): what the pullback of a solve returns.
+    """What the pullback of a solve returns: the cotangents of z0, ts and theta.
 
-    stats: a BackwardStats. drift, from Backsolve and Reversible: the largest |z(t_i) rebuilt - zs[i]|, otherwise None.
+    z0 (*z0.shape)   dL/dz0
+    ts (T,)          dL/dts, with the mesh held constant as fractions of each interval
+    theta (P,)       dL/dtheta, summed over the batch; (0,) for theta = None
+    stats            a BackwardStats
+    drift            the largest |z(t_i) rebuilt - zs[i]|, from Backsolve and Reversible; otherwise None
     """
 
     def __init__(self, z0, ts, theta, stats, drift=None):

@@ -18,6 +18,7 @@ class Discrete:
     number of steps. The result is the derivative of the numbers that were computed, to round-off, not of the exact
     flow. The accepted mesh is held constant as fractions s_n of each interval, t_n = ts[i] + s_n (ts[i+1] - ts[i]);
     that makes dL/dts exact as well.
+    Source: Chen et al. 2018, (36); Griewank, Walther, Evaluating Derivatives, chapter 3.
     """
 
     def vjp(self, z0, f, ts, theta, solver):

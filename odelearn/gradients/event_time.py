@@ -12,17 +12,25 @@ from .backsolve import Backsolve
 from .base import Gradients
 
 
-def event_vjp(z0, f, ts, theta, event, solver, method=Backsolve()):  # noqa: B008, methods are frozen
-    """((t, z), pullback), for the first time t after ts[0] with g(z(t), t, theta) = 0; pullback(a_t, a_z) -> Gradients.
+def event_vjp(z0, f, ts, theta, event, solver, *, method=Backsolve()):  # noqa: B008, methods are frozen
+    """The first t after ts[0] with g(z(t), t, theta) = 0, and z(t), as ((t, z), pullback).
+
+    ts      (t_0, t_stop): the start, and where to stop looking
+    event   an Event, whose g(z, t, theta) is one real number
+    z0, f, theta, solver, method   as in odesolve_vjp
+
+    Returns (t, z), with z (*z0.shape), and pullback(a_t, a_z) -> Gradients.
 
     With Z(t) = ODESolve(z0, f, (ts[0], t), theta), the time solves  g(Z(t), t, theta) = 0.  By the implicit function
-    theorem it moves with z0, theta and ts[0] by
+    theorem it depends on z0, theta and ts[0] by
 
         dt = -(dg/dz dZ + dg/dtheta dtheta) / (dg/dt + dg/dz dZ/dt)        and z = Z(t) by  dz = dZ + dZ/dt dt
 
     The method differentiates this very Z; so Discrete gives the derivatives of the t and z returned, to round-off, for
-    a fixed number n of steps. dL/dts[1] = 0: ts[1] only says where to stop looking. Raises SolverError if the event
-    does not occur before, or if the solution touches g = 0 without going through, where dt is infinite.
+    a fixed number n of steps. dL/dts[1] = 0, since ts[1] only says where to stop looking.
+
+    Raises ValueError if ts are not two times, and SolverError if the event does not occur before ts[1], or if the
+    solution touches g = 0 without going through, where dt is infinite. Raises what odesolve_vjp raises.
     """
     if len(ts) != 2:
         raise ValueError(f"ts must be two times here, the start and where to stop looking, got {len(ts)}")
@@ -52,7 +60,7 @@ def event_vjp(z0, f, ts, theta, event, solver, method=Backsolve()):  # noqa: B00
 def refined(t, solve, f, g, theta):
     """t, zs, pullback, (dg/dz, dg/dt, dg/dtheta) where g(zs[1], t, theta) = 0 to round-off; zs, pullback = solve(t).
 
-    By the secant rule, with f for the first slope. The t to begin with is off by no more than a solve's error.
+    The secant rule, whose first slope comes from f. The first t is off by no more than the error of a solve.
     """
     dt = last = None
     for _ in range(20):

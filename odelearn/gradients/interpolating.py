@@ -27,7 +27,7 @@ class Interpolating:
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z = odesolve(z0, counted(f), ts, theta, solver)
-        f, ts, theta = z.problem
+        f, ts, theta, _ = z.problem
         times, back = ts.tolist(), self.solver or solver
         held = z.zs.nbytes + held_by(z.steps, theta)
 

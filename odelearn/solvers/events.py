@@ -21,9 +21,18 @@ class Event:
     direction  +1: only where g rises through zero as the solve goes on, be that back in time; -1: only where it falls;
                0: either
 
-    g is looked at four times a step, on the dense output, and a zero is found between looks that see opposite signs.
-    Two zeros between two looks go unseen (max_step brings the looks closer), and so does one that g only touches. A
+    g is evaluated four times a step, on the dense output. A zero is found between two evaluations of opposite signs.
+    Two zeros between two evaluations are not found (max_step brings them closer), nor is one that g only touches. A
     zero at the start does not count: g must have left it first.
+
+    Raises TypeError or ValueError for a g that cannot be called, another direction, and, in the solve, for a value of g
+    that is not one finite real number.
+
+    >>> from odelearn import odesolve
+    >>> ball = lambda z, t, theta: np.array([z[1], -9.81])
+    >>> fall = odesolve([0.0, 2.0], ball, (0.0, 9.0), event=Event(lambda z, t, theta: z[0]))
+    >>> float(fall.ts[-1].round(6))                                                 # 2 v / g seconds
+    0.407747
     """
 
     g: callable

@@ -24,8 +24,8 @@ class Trajectory:
     events                    for each event of the solve, a list of its Crossings (t, z), in the order of the solve
     """
 
-    def __init__(self, zs, steps, stepper, problem, solver, events=()):
-        self.problem, self.solver, self.zs, self.events = problem, solver, zs, list(events)
+    def __init__(self, zs, steps, stepper, problem, events=()):
+        self.zs, self.problem, self.events = zs, problem, list(events)  # problem: f, ts, theta, solver
         self.intervals = [i for i, _ in steps]
         self.steps = [step for _, step in steps]
         self.ledger = stepper.ledger
@@ -58,13 +58,13 @@ class Trajectory:
         return self.steps[max(i - 1, 0)]
 
     def replay(self, z0, theta, ts=None):
-        """The Trajectory from another z0, theta and ts on the same mesh, without step-size control.
+        """The Trajectory from another z0, theta and ts (T,) on the same mesh, without step-size control.
 
         The accepted steps are repeated as fractions of each interval [ts[i], ts[i+1]]. Discrete differentiates exactly
-        this map; the adaptive solve itself also moves its mesh, in jumps that finite differences mistake for slopes.
+        this map. The adaptive solve itself also moves its mesh, in jumps that spoil finite differences.
         Raises ValueError if the number of observation times differs.
         """
-        f, own_ts, _ = self.problem
+        f, own_ts, _, solver = self.problem
         ts = own_ts if ts is None else np.asarray(ts, float)
         if ts.shape != own_ts.shape:
             raise ValueError(f"ts must have as many times as the solve to replay, {len(own_ts)}, got shape {ts.shape}")
@@ -72,7 +72,7 @@ class Trajectory:
         for i, step in zip(self.intervals, self.steps, strict=True):
             t0, t1 = own_ts[i], own_ts[i + 1]
             ends[i].append(1.0 if step.t_next == t1 else float((step.t_next - t0) / (t1 - t0)))
-        return odesolve(z0, f, ts, theta, Solver(self.solver.tableau, RecordedSteps(tuple(map(tuple, ends)))))
+        return odesolve(z0, f, ts, theta, Solver(solver.tableau, RecordedSteps(tuple(map(tuple, ends)))))
 
 
 def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008, a Solver is frozen
@@ -105,4 +105,4 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
         else:
             zs = states_like(z0, ts)
             steps = list(solve(stepper, z0, zs, ts))
-    return Trajectory(zs, steps, stepper, (f, ts, theta), solver, [watch.found for watch in watches])
+    return Trajectory(zs, steps, stepper, (f, ts, theta, solver), [watch.found for watch in watches])

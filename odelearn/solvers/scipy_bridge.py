@@ -28,10 +28,20 @@ METHODS = {  # and the dtypes of z. Implicit methods take differences of f, whic
 
 
 def scipy_solver(method="LSODA", rtol=1e-6, atol=1e-9, first=None, max_step=math.inf, max_steps=100_000):
-    """A solver for odesolve, odeint and Backsolve that leaves it to SciPy: RK23, RK45, DOP853, Radau, BDF or LSODA.
+    """A solver for odesolve, odeint, Backsolve and Interpolating that leaves the steps to SciPy.
 
-    Radau and BDF are implicit, and LSODA is where it needs to be: they solve stiff problems. Every observation is the
-    end of a step, where SciPy starts anew. The arguments are those of AdaptiveSteps.
+    method       "RK23", "RK45", "DOP853", or for stiff problems "Radau", "BDF" (implicit) and "LSODA" (implicit where
+                 it needs to be)
+    rtol, atol   numbers; first, max_step, max_steps: as in AdaptiveSteps
+
+    Every observation is the end of a step, where SciPy starts anew. Returns a solver that has no tableau: methods which
+    repeat or differentiate single steps refuse it. Raises ValueError for another method or tolerances that are arrays;
+    the solve raises TypeError for a dtype that SciPy's method does not take.
+
+    >>> from odelearn import odesolve
+    >>> stiff = lambda z, t, theta: -1e4 * (z - np.cos(t))
+    >>> bool(abs(odesolve(1.0, stiff, (0.0, 1.0), solver=scipy_solver("Radau")).zs[-1] - np.cos(1)) < 1e-3)
+    True
     """
     return ScipySolver(method, AdaptiveSteps(rtol, atol, first=first, max_step=max_step, max_steps=max_steps))
 

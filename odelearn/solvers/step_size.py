@@ -18,7 +18,13 @@ from . import errors
 
 @dataclass(frozen=True)
 class FixedSteps:
-    """n equal steps in every interval [ts[i], ts[i+1]], or ceil(|ts[i+1] - ts[i]| / h) of them. Give one of the two."""
+    """Equal steps in every interval [ts[i], ts[i+1]]: n of them, or ceil(|ts[i+1] - ts[i]| / h). Give one of the two.
+
+    n   a whole number, >= 1
+    h   the largest length of a step, > 0, in the unit of t; the direction comes from ts. 0.3 / 0.1 is three steps
+
+    Raises ValueError for other values, and if none or both are given.
+    """
 
     n: int | None = None
     h: float | None = None
@@ -115,8 +121,9 @@ class AdaptiveSteps:
     patience            a stiff solve is given up sooner, when at its present rate the rest would take more than
                         patience * max_steps attempts; math.inf: never
 
-    Hairer, Norsett, Wanner, Solving ODEs I, section II.4, eqs. (4.11), (4.13), (4.14); PI control: Hairer, Wanner,
-    Solving ODEs II, section IV.2. The factors are those of SciPy's RK45, so that the steps are the same.
+    Raises ValueError for values outside these ranges; the solve raises it for tolerances that do not fit z.
+    Source: Hairer, Norsett, Wanner, Solving ODEs I, section II.4, eqs. (4.11), (4.13), (4.14); PI control: Hairer,
+    Wanner, Solving ODEs II, section IV.2. The factors are those of SciPy's RK45, so that the steps are the same.
     """
 
     rtol: float = 1e-6

@@ -21,12 +21,17 @@ from .order_conditions import TOLERANCE, certified_order
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interpolant:
-    """Dense output: weights that depend on where in the step one looks.
+    """Dense output: weights that depend on the place x in the step.
 
         z(t + x h) = z + h sum_i b_i(x) k_i     b_i(x) = sum_j P_ij x^(j+1)     0 <= x <= 1
 
-    P (stages, degree). Some interpolants measure f a few times more once the step is made: the last rows of P weigh
-    those extra slopes, which have nodes c (extra,) and rows A (extra, stages), each over all the stages before it.
+    P (stages, degree)   the coefficients, one row a stage
+    order                of the interpolant, >= 1
+    A (extra, stages), c (extra,)   of extra slopes, for interpolants that evaluate f again once the step is made. The
+                         last rows of P weigh them; a row of A stands over all stages before its own
+
+    Raises ValueError for arrays of other shapes or values, and names the argument.
+    Source: Hairer, Norsett, Wanner, Solving ODEs I, section II.6.
     """
 
     P: np.ndarray
@@ -48,13 +53,26 @@ class Interpolant:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ButcherTableau:
-    """An explicit Runge-Kutta method: A (s, s) strictly lower triangular, b (s,), c (s,), all float64 and read-only.
+    """An explicit Runge-Kutta method as frozen data; the arrays are float64 and read-only.
 
-    b_err (s,) = b - b_hat for a second set of weights b_hat on the same slopes, so that h sum_i b_err_i k_i estimates
-    the error of the step. b_err3, if given, is a second and rougher estimate beside it.
+        k_i = f(z + h sum_j A_ij k_j, t + c_i h, theta)        z_next = z + h sum_i b_i k_i
 
-    A ValueError refuses what no explicit step could use. A tableau that is merely wrong (not of its order, or rows of A
-    that do not sum to c) can be made, so that it can be examined: `order_conditions` and `certify` find it out.
+    name            how it prints
+    A (s, s)        strictly lower triangular
+    b (s,), c (s,)  weights that sum to 1, nodes in [0, 1]
+    order           the order it claims, >= 1
+    b_err (s,)      b - b_hat for a second set of weights b_hat on the same slopes: h sum_i b_err_i k_i estimates the
+                    error of the step. None: no error estimate, so fixed steps only
+    interpolant     an Interpolant for dense output; None: the Hermite cubic
+    b_err3 (s,)     a second and rougher estimate, for Hairer's combined one (DOP853)
+
+    Raises ValueError for what no explicit step can use, and names the argument. A tableau that is merely wrong (not of
+    its order, or rows of A that do not sum to c) can be made, so that it can be examined: `order_conditions` and
+    `certify` detect it. Source: Hairer, Norsett, Wanner, Solving ODEs I, section II.1.
+
+    >>> ButcherTableau("Heun's method of order 3", A=[[0, 0, 0], [1/3, 0, 0], [0, 2/3, 0]], b=[1/4, 0, 3/4],
+    ...                c=[0, 1/3, 2/3], order=3)
+    ButcherTableau("Heun's method of order 3", order=3, stages=3)
     """
 
     name: str

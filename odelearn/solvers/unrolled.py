@@ -24,9 +24,14 @@ def combination(weights, k):
 
 
 def unrolled(z0, f, ts, theta, solver):
-    """zs (T, *z0.shape) by fixed steps: what odesolve computes, to round-off. z0, ts and theta may be traced.
+    """zs (T, *z0.shape) by fixed steps: what odesolve computes, to round-off, in plain NumPy operations.
 
-    Raises TypeError for a solver with adaptive steps, whose mesh depends on what is traced.
+    z0, ts, theta   as in odesolve; any of them may be traced, or complex for the complex step. Nothing is checked
+    f               f(z, t, theta) -> dz/dt; it is called with whatever z, t and theta are
+    solver          a Solver with FixedSteps(n=...)
+
+    Returns an array, or a traced value, of which derivatives of any order can be taken. Raises TypeError for another
+    step-size control: adaptive steps depend on what is traced.
     """
     if not isinstance(solver.control, FixedSteps) or solver.control.n is None:
         raise TypeError(f"unrolled takes a solver with FixedSteps(n=...), got {solver.control}")
