@@ -1,11 +1,10 @@
-"""Pictures of gradients, in the style of plotting.py."""
+"""Six methods for one gradient side by side, and the adjoint on its way back."""
 
-import matplotlib
 import numpy as np
-from matplotlib.animation import PillowWriter
-from matplotlib.figure import Figure
+from matplotlib import rc_context
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW
+from .film import film
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW, Figure
 
 METHODS = {  # two that solve the adjoint equation, three that differentiate the discretisation, one with its own
     "Backsolve": dict(color=ORANGE, marker="o"),
@@ -18,26 +17,29 @@ METHODS = {  # two that solve the adjoint equation, three that differentiate the
 
 
 def method_line(name):
+    """How the line of a method looks in every picture: arguments of `ax.plot`. Raises KeyError for another name."""
     return dict(ms=5.5, mew=0.7, mec="white", lw=1.6, label=name) | METHODS[name]
 
 
 # ---- the six gradients side by side
 
 
+@rc_context(STYLE)
 def gradients_figure(precision, ns, memory, sweep):
-    """Three panels: the error over the work, memory over the number of steps, drift and error over lambda.
+    """Three panels: the error over the work, memory over the number of steps, drift and error over -lambda.
 
-    precision  method -> [(work, error), ...]
-    memory     method -> the bytes held for each n of ns
-    sweep      lambda -> [Row, ...]
+    precision  {method: [(evaluations of f and pullbacks, relative error of the gradient), ...]}
+    ns         numbers of steps N, the smallest first
+    memory     {method: the bytes held between the passes, for each of ns or the first of them}
+    sweep      {lambda: [Row, ...]}, the mildest first: rows with .method, .error, .drift, .note, Backsolve first
+    Returns the Figure.
     """
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(13.5, 4.9))
-        left, middle, right = fig.subplots(1, 3)
-        draw_precision(left, precision)
-        draw_memory(middle, ns, memory)
-        draw_sweep(right, sweep)
-        fig.legend(*left.get_legend_handles_labels(), ncols=6, loc="outside upper center")
+    fig = Figure(figsize=(13.5, 4.9))
+    left, middle, right = fig.subplots(1, 3)
+    draw_precision(left, precision)
+    draw_memory(middle, ns, memory)
+    draw_sweep(right, sweep)
+    fig.legend(*left.get_legend_handles_labels(), ncols=6, loc="outside upper center")
     return fig
 
 
@@ -78,36 +80,40 @@ def draw_sweep(ax, sweep):
 # ---- the adjoint on its way back
 
 
+@rc_context(STYLE)
 def adjoint_film(traj, observed, path, frames, out):
-    """A GIF: above, the solution and the observations; below, a(t) from t_N back to t_0, jumping at each t_i."""
+    """Write a GIF: above, z(t) and the observations; below, a(t) from t_N back to t_0, which jumps at each t_i.
+
+    traj      a Trajectory of two components, callable at times in between
+    observed  (T, 2): the observations at traj.ts
+    path      [(t, a), ...] from t_N to t_0, a = dL/dz(t) of shape (2,); two entries with one t are a jump
+    frames    how many frames to show
+    out       the name of the GIF
+    Returns None. Raises OSError where the file cannot be written.
+    """
     ts, a = np.array([t for t, _ in path]), np.array([a for _, a in path])
     lines = [{"color": BLUE, "lw": 1.8, "ls": "-"}, {"color": ORANGE, "lw": 1.8, "ls": "--"}]
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(6.6, 4.6))
-        above, below = fig.subplots(2, 1, sharex=True)
-        fine = np.linspace(traj.ts[0], traj.ts[-1], 300)
-        drawn = []
-        for i, line in enumerate(lines):
-            above.plot(fine, traj(fine)[:, i], **line, label=f"$z_{i + 1}$")
-            above.plot(traj.ts, observed[:, i], "o", color=line["color"], ms=4.5, mfc="white")
-            drawn.append(*below.plot([], [], **line, label=f"$a_{i + 1} = dL/dz_{i + 1}$"))
-        (now,) = above.plot([], [], color=INK, lw=0.8)
-        for t in traj.ts:
-            below.axvline(t, color=GREY, lw=0.6, ls=":")
-        above.set_ylabel("$z(t)$, observed")
-        margin = 0.1 * np.ptp(a)
-        below.set(xlabel="$t$", ylabel="$a(t)$", ylim=(a.min() - margin, a.max() + margin))
-        above.legend(loc="upper right", ncols=2, fontsize=8.5)
-        below.legend(loc="upper right", ncols=2, fontsize=8.5)
-        above.set_title("$da/dt = -a\\,\\partial f/\\partial z$ runs back, and jumps by $\\partial L/\\partial z(t_i)$")
-        fig.draw_without_rendering()
-        fig.set_layout_engine("none")
-        writer = PillowWriter(fps=10)
-        writer.setup(fig, out, dpi=80)
-        ends = np.linspace(1, len(path), frames).astype(int)
-        for end in [*ends, *[len(path)] * 10]:  # the last one stays
-            now.set_data([ts[end - 1]] * 2, above.get_ylim())
-            for i, line in enumerate(drawn):
-                line.set_data(ts[:end], a[:end, i])
-            writer.grab_frame()
-        writer.finish()
+    fig = Figure(figsize=(6.6, 4.6))
+    above, below = fig.subplots(2, 1, sharex=True)
+    fine = np.linspace(traj.ts[0], traj.ts[-1], 300)
+    drawn = []
+    for i, line in enumerate(lines):
+        above.plot(fine, traj(fine)[:, i], **line, label=f"$z_{i + 1}$")
+        above.plot(traj.ts, observed[:, i], "o", color=line["color"], ms=4.5, mfc="white")
+        drawn.append(*below.plot([], [], **line, label=f"$a_{i + 1} = dL/dz_{i + 1}$"))
+    (now,) = above.plot([], [], color=INK, lw=0.8)
+    for t in traj.ts:
+        below.axvline(t, color=GREY, lw=0.6, ls=":")
+    margin = 0.1 * np.ptp(a)
+    below.set(xlabel="$t$", ylabel="$a(t)$", ylim=(a.min() - margin, a.max() + margin))
+    above.set_ylabel("$z(t)$, observed")
+    above.set_title("$da/dt = -a\\,\\partial f/\\partial z$ runs back, and jumps by $\\partial L/\\partial z(t_i)$")
+    for ax in above, below:
+        ax.legend(loc="upper right", ncols=2, fontsize=8.5)
+
+    def draw(end):
+        now.set_data([ts[end - 1]] * 2, above.get_ylim())
+        for i, line in enumerate(drawn):
+            line.set_data(ts[:end], a[:end, i])
+
+    film(fig, draw, np.linspace(1, len(path), frames).astype(int), out, fps=10)

@@ -1,29 +1,32 @@
 """The spirals: what was learned, as a figure and as a film."""
 
-import matplotlib
-from matplotlib.animation import PillowWriter
-from matplotlib.figure import Figure
+from matplotlib import rc_context
 
+from .film import film
 from .fit import draw_field
-from .style import BLUE, GREY, INK, ORANGE, STYLE
+from .style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
 
+@rc_context(STYLE)
 def spiral_figure(zs, zs_true, curves, errors, cubic):
     """The linear spiral with what was learned of it and how fast; the cubic spiral in its learned field and over time.
 
-    curves and errors: name -> (m, 2) and name -> (steps + 1,), first Euler, then Dormand-Prince.
+    zs, zs_true  (T, 2): the observations, and the spiral without noise
+    curves       {name of the solver: (m, 2), the spiral that was learned with it}; two solvers
+    errors       {the same names: (steps + 1,), the error max |A_learned - A| after each step of Adam}
+    cubic        has .ts (T,), .zs_true (T, 2), .zs (T, 2) learned, .error = mean |zs - zs_true|, .field(z) -> dz/dt
+    Returns the Figure.
     """
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(10.5, 8.2))
-        (plane, learning), (cubic_plane, over_time) = fig.subplots(2, 2)
-        draw_spiral(plane, zs, curves)
-        plane.plot(*zs_true.T, color=INK, lw=0.8, ls=":", label="true")
-        plane.set_title("dz/dt = A z: observations and learned spirals")
-        plane.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8.5)
-        draw_errors(learning, errors)
-        learning.set_title("A, learned from random windows by the adjoint")
-        draw_cubic_plane(cubic_plane, cubic)
-        draw_cubic_over_time(over_time, cubic)
+    fig = Figure(figsize=(10.5, 8.2))
+    (plane, learning), (cubic_plane, over_time) = fig.subplots(2, 2)
+    draw_spiral(plane, zs, curves)
+    plane.plot(*zs_true.T, color=INK, lw=0.8, ls=":", label="true")
+    plane.set_title("dz/dt = A z: observations and learned spirals")
+    plane.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8.5)
+    draw_errors(learning, errors)
+    learning.set_title("A, learned from random windows by the adjoint")
+    draw_cubic_plane(cubic_plane, cubic)
+    draw_cubic_over_time(over_time, cubic)
     return fig
 
 
@@ -60,24 +63,28 @@ def draw_cubic_over_time(ax, cubic):
     ax.legend(loc="lower right", fontsize=8.5)
 
 
+@rc_context(STYLE)
 def spiral_film(zs, steps, films, errors, path):
-    """A GIF of the learning: a panel for each solver, a frame for each of `steps`; films: name -> curves (m, 2)."""
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(7.2, 3.9))
-        lines = []
-        for ax, name, line in zip(fig.subplots(1, 2), films, SPIRAL_LINES, strict=True):
-            draw_spiral(ax, zs, {})
-            ax.set(xlim=(-0.75, 0.75), ylim=(-0.75, 0.75), xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5))
-            lines.append((name, ax, *ax.plot([], [], **line)))
-            ax.set_title("\n")
-        fig.draw_without_rendering()
-        fig.set_layout_engine("none")  # what was found now is kept: nothing jumps between frames
-        writer = PillowWriter(fps=8)
-        writer.setup(fig, path, dpi=80)
-        for frame in [*range(len(steps)), *[len(steps) - 1] * 8]:  # the last one stays
-            for name, ax, line in lines:
-                line.set_data(*films[name][frame].T)
-                error = errors[name][steps[frame]]
-                ax.set_title(f"{name}, step {steps[frame]}\nmax $|A_\\mathrm{{learned}} - A|$ = {error:.3f}")
-            writer.grab_frame()
-        writer.finish()
+    """Write a GIF of the learning: a panel for each solver, with the spiral that it has learned so far.
+
+    zs      (T, 2): the observations
+    steps   the numbers of the steps of Adam that are shown, a frame for each
+    films   {name of the solver: the curves (m, 2) learned after each of steps}; two solvers
+    errors  {name of the solver: (number of all steps + 1,), the error max |A_learned - A| after each step}
+    path    the name of the GIF
+    Returns None. Raises OSError where the file cannot be written.
+    """
+    fig = Figure(figsize=(7.2, 3.9))
+    panels = []
+    for ax, name, line in zip(fig.subplots(1, 2), films, SPIRAL_LINES, strict=True):
+        draw_spiral(ax, zs, {})
+        ax.set(xlim=(-0.75, 0.75), ylim=(-0.75, 0.75), xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5), title="\n")
+        panels.append((name, ax, *ax.plot([], [], **line)))
+
+    def draw(frame):
+        step = steps[frame]
+        for name, ax, line in panels:
+            line.set_data(*films[name][frame].T)
+            ax.set_title(f"{name}, step {step}\nmax $|A_\\mathrm{{learned}} - A|$ = {errors[name][step]:.3f}")
+
+    film(fig, draw, range(len(steps)), path, fps=8)
