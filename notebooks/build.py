@@ -1,18 +1,20 @@
-"""Make the notebooks: src/NN_name.py (jupytext py:percent) becomes the executed NN_name.ipynb, the same bytes each time.
+"""Make the notebooks: src/NN_name.py (jupytext py:percent) becomes the executed NN_name.ipynb, and what its cells draw
+becomes NN_*.png in figures/: the same bytes each time.
 
     python notebooks/build.py                all of them
     python notebooks/build.py 01 02          those whose names begin so
     python notebooks/build.py --check 01     execute, and compare with the notebook that is there; write nothing
 
-What would differ from run to run is left out: times, random cell ids, version stamps. README.md explains the tags.
+What would differ from run to run is left out: times, random cell ids, version stamps. README.md explains the tags of
+cells, {{numbers}} in their prose, and the names of figures.
 """
 
 import base64
 import difflib
 import hashlib
+import operator
 import os
 import re
-import struct
 import sys
 from pathlib import Path
 
@@ -25,6 +27,9 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+FIGURES = HERE.parent / "figures"
+FIGURE = re.compile(r"^figures\.(\w+)\(", re.MULTILINE)
+MARK = re.compile(r"\{\{(.+?)\}\}")
 SOLUTION_CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -54,13 +59,12 @@ def unexecuted(source):
 
 
 def executed(source):
-    """The notebook with its outputs. The code inside the folded solutions is run too, after everything else, and must
-    run through, so that it cannot rot; but it leaves no trace."""
+    """The notebook with its outputs, and its prose with the numbers that are computed: {{len(zs)}} becomes 25.
+
+    The code inside the folded solutions is run too, after everything else, and must run through, so that it cannot
+    rot; but it leaves no trace.
+    """
     notebook = unexecuted(source)
-    visible = len(notebook.cells)
-    for cell in notebook.cells[:visible]:
-        if "solution" in cell.metadata.get("tags", ()):
-            notebook.cells += [nbformat.v4.new_code_cell(code) for code in SOLUTION_CODE.findall(cell.source)]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     client = NotebookClient(
         notebook,
@@ -71,33 +75,52 @@ def executed(source):
         coalesce_streams=True,
         resources={"metadata": {"path": str(HERE)}},
     )
-    client.execute()
-    del notebook.cells[visible:]
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            tidy(output)
+    with client.setup_kernel():
+        for i, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, i)
+            if not is_solution(cell):
+                fill(cell, client)
+        for cell in filter(is_solution, notebook.cells):
+            for code in SOLUTION_CODE.findall(cell.source):
+                printed(code, client)
+            fill(cell, client)
     return notebook
 
 
-def tidy(output):
-    """Images without the text chunks in which matplotlib signs them, and no metadata."""
-    if "metadata" in output:
-        output["metadata"] = {}
-    for kind, data in output.get("data", {}).items():
-        if kind == "image/png":
-            png = without_text(base64.b64decode(data))
-            output["data"][kind] = base64.b64encode(png).decode()
+def is_solution(cell):
+    return "solution" in cell.metadata.get("tags", ())
 
 
-def without_text(png):
-    """A PNG is a signature and then chunks: length, type, data, checksum. Those of type tEXt go."""
-    kept, i = png[:8], 8
-    while i < len(png):
-        size = 12 + struct.unpack(">I", png[i : i + 4])[0]
-        if png[i + 4 : i + 8] != b"tEXt":
-            kept += png[i : i + size]
-        i += size
-    return kept
+def fill(cell, client):
+    """Put the numbers into a cell of prose: {{x:.2f}} becomes what f"{x:.2f}" is now, after the cells before."""
+    if cell.cell_type == "markdown":
+        marks = MARK.findall(cell.source)
+        values = iter(printed("\n".join(f"print(f'''{{{mark}}}''')" for mark in marks), client).splitlines())
+        cell.source = MARK.sub(lambda _: next(values), cell.source)
+
+
+def printed(code, client):
+    """What a piece of code prints. It runs among the cells of the notebook, and is not counted as one of them."""
+    client.nb.cells.append(nbformat.v4.new_code_cell(code))
+    client.execute_cell(client.nb.cells[-1], -1, store_history=False)
+    return "".join(output.get("text", "") for output in client.nb.cells.pop().outputs)
+
+
+def figures(notebook, number):
+    """{file name: PNG} of what the cells show: figures.layers(...) in notebook 00 is the figure 00_layers.png."""
+    pngs = {}
+    for cell in notebook.cells:
+        names = [f"{number}_{name}.png" for name in FIGURE.findall(cell.source)] if cell.cell_type == "code" else []
+        images = [
+            output.data["image/png"] for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})
+        ]
+        if len(names) > 1 or len(names) != len(images) or pngs.keys() & names:
+            raise ValueError(
+                f"cell {cell.id} shows {len(images)} pictures, and calls {names}: each function of `figures` has one "
+                "cell, which ends with figures.name(...) and shows nothing else"
+            )
+        pngs |= zip(names, map(base64.b64decode, images), strict=True)
+    return pngs
 
 
 def text(notebook):
@@ -112,7 +135,7 @@ def differences(new, old):
 
     Words must be the same and numbers nearly so; of images only that they are there, for fonts differ between machines.
     """
-    if [cell.source for cell in new.cells] != [cell.source for cell in old.cells]:
+    if len(new.cells) != len(old.cells) or not all(map(same_source, new.cells, old.cells)):
         yield from difflib.unified_diff(listing(old), listing(new), "notebook", "source", lineterm="", n=0)
         return
     for n, o in zip(new.cells, old.cells, strict=True):
@@ -120,6 +143,12 @@ def differences(new, old):
         if not alike(shown, was):
             yield f"cell {n.id} puts out"
             yield from difflib.unified_diff(was.split("\n"), shown.split("\n"), "notebook", "now", lineterm="", n=0)
+
+
+def same_source(new, old):
+    """Code must be the same; in prose, numbers may be computed."""
+    same = alike if new.cell_type == old.cell_type == "markdown" else operator.eq
+    return same(new.source, old.source)
 
 
 def listing(notebook):
@@ -154,7 +183,10 @@ def main(arguments):
         notebook = executed(source)
         if not check:
             target(source).write_text(text(notebook), encoding="utf-8")
-            print(f"wrote {target(source).name}")
+            pngs = figures(notebook, source.name[:2])
+            for name, png in pngs.items():
+                (FIGURES / name).write_bytes(png)
+            print(f"wrote {target(source).name} and {len(pngs)} figures")
             continue
         old = nbformat.read(target(source), as_version=4)
         lines = list(differences(notebook, old))

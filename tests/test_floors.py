@@ -67,8 +67,6 @@ def imports(path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_modules_import_only_from_floors_below(name):
-    if name.startswith("plotting.course."):
-        pytest.skip("these still compute what they draw")
     assert room(name) in FLOOR, f"{name} has no floor yet"
     for other in imports(NAMES[name])[0]:
         same_room = room(other) == room(name)

@@ -1,13 +1,20 @@
-"""The notebooks are what their sources make, run through, and follow the template of notebooks/README.md."""
+"""The notebooks are what their sources make, run through, and follow the template of notebooks/README.md; the gallery
+has the figures that they show."""
 
 import importlib.util
 import re
 import subprocess
 import sys
+from inspect import isfunction
 from pathlib import Path
+from types import SimpleNamespace
 
+import matplotlib
 import nbformat
 import pytest
+from test_plotting_course import assert_labelled
+
+from odelearn.plotting.style import STYLE
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "src").glob("*.py"))
@@ -27,6 +34,11 @@ def cells(source):
     return build.unexecuted(source).cells
 
 
+@pytest.fixture
+def committed(source):
+    return nbformat.read(build.target(source), as_version=4)
+
+
 def tagged(cells, tag):
     return [cell for cell in cells if tag in cell.metadata.get("tags", ())]
 
@@ -35,8 +47,7 @@ def test_every_source_has_its_notebook_and_every_notebook_its_source():
     assert [build.target(path).name for path in SOURCES] == sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
-def test_the_committed_notebook_has_the_cells_of_its_source(source):
-    committed = nbformat.read(build.target(source), as_version=4)
+def test_the_committed_notebook_has_the_cells_of_its_source(source, committed):
     nbformat.validate(committed)
     strip = lambda cells: [(cell.id, cell.cell_type, cell.source, cell.metadata) for cell in cells]
     assert strip(committed.cells) == strip(build.unexecuted(source).cells)
@@ -80,6 +91,79 @@ def test_executing_the_source_gives_the_committed_notebook(source):
     command = [sys.executable, str(NOTEBOOKS / "build.py"), "--check", source.stem]
     result = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+# ---- the figures
+
+
+def figures_of(source):
+    """{file name: PNG} of the committed notebook."""
+    return build.figures(nbformat.read(build.target(source), as_version=4), source.name[:2])
+
+
+def test_every_figure_is_what_one_cell_of_the_notebook_shows_to_the_byte(source):
+    assert figures_of(source)
+    for name, png in figures_of(source).items():
+        assert (build.FIGURES / name).read_bytes() == png, name
+
+
+def test_the_gallery_shows_the_figures_of_the_notebooks_in_their_order_and_names_their_functions():
+    names = [name for source in SOURCES for name in figures_of(source)]
+    gallery = (build.FIGURES / "README.md").read_text()
+    assert re.findall(r"!\[\]\((\d\d_\w+\.png)\).*`\w+\.(\w+)`", gallery) == [(name, name[3:-4]) for name in names]
+    assert sorted(names) == sorted(path.name for path in build.FIGURES.glob("[0-9][0-9]_*"))
+
+
+def test_a_notebook_draws_with_all_functions_of_its_module_and_with_nothing_else(source):
+    text = source.read_text()
+    (line,) = re.findall(r"^from odelearn\.plotting\.course import \w+ as figures$", text, re.MULTILINE)
+    exec(line, namespace := {})
+    module = namespace["figures"]
+    own = {name for name, value in vars(module).items() if isfunction(value) and value.__module__ == module.__name__}
+    assert {name for name in own if name[0] != "_"} == {name[3:-4] for name in figures_of(source)}
+    assert not re.search(r"matplotlib|plt\.|subplots", text)
+
+
+def cell(code, images=1):
+    data = {"image/png": "AAAA"}
+    outputs = [nbformat.v4.new_output("execute_result", data) for _ in range(images)]
+    return nbformat.v4.new_code_cell(code, outputs=outputs)
+
+
+def test_a_cell_shows_one_figure_and_a_function_has_one_cell():
+    notebook = lambda *cells: SimpleNamespace(cells=cells)
+    one, two = cell("x = 1\nfigures.one(x)"), cell("figures.two(2)")
+    assert list(build.figures(notebook(one, two), "00")) == ["00_one.png", "00_two.png"]
+    for wrong in (
+        [cell("figures.one(1)", images=0)],  # not the last line of its cell
+        [cell("fig", images=1)],
+        [cell("figures.one(1)", images=2)],
+        [cell("figures.one(1)\nfigures.two(2)")],
+        [one, one],
+    ):
+        with pytest.raises(ValueError, match=r"shows \d pictures, and calls"):
+            build.figures(notebook(*wrong), "00")
+
+
+@pytest.mark.slow
+def test_the_axes_are_labelled_and_nothing_is_cut_off_at_the_edge_of_a_figure(source, cells):
+    """On the figures themselves: the code of the notebook runs here, and what it draws is caught."""
+    drawn, namespace = {}, {}
+    for c in cells:
+        if c.cell_type == "code":
+            exec(compile(c.source, source.name, "exec"), namespace)
+            if "from odelearn.plotting.course" in c.source:
+                catch = lambda name, f: lambda *args, **kwargs: drawn.setdefault(name, f(*args, **kwargs))
+                module = namespace["figures"]
+                public = {name: f for name, f in vars(module).items() if isfunction(f)}
+                namespace["figures"] = SimpleNamespace(**{name: catch(name, f) for name, f in public.items()})
+    assert set(drawn) == {name[3:-4] for name in figures_of(source)}
+    for figure in drawn.values():
+        assert_labelled(figure)
+        with matplotlib.rc_context(STYLE):
+            figure.draw_without_rendering()
+            box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < width + 0.02 and box.y1 < height + 0.02
 
 
 # ---- the comparison itself

@@ -1,65 +1,118 @@
-"""The figures of the notebooks: the gallery shows all of them, each is drawn by its function, and its axes say what
-they are."""
+"""The functions that draw the figures of the notebooks: each draws what it is given, and its axes say what they are."""
 
-import re
-from pathlib import Path
+import importlib
+import pkgutil
+from inspect import getdoc, isfunction
 
-import matplotlib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from PIL import Image
 
-from odelearn.experiments.figures import course_figures
-from odelearn.plotting.course import derivatives, solvers, start_here
-from odelearn.plotting.style import STYLE
+import odelearn
+from odelearn import plotting
+from odelearn.plotting import course
+from odelearn.plotting.film import film
+from odelearn.plotting.style import Figure
 
-ROOT = Path(__file__).parent.parent
-GALLERY = (ROOT / "figures" / "README.md").read_text()
-NUMBERS = [path.name[:2] for path in sorted((ROOT / "notebooks" / "src").glob("*.py"))]
+MODULES = {
+    module.name: importlib.import_module(f"{course.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(course.__path__)
+}
+
+t = np.linspace(0, 1, 21)
+xy = np.stack([t, np.sin(5 * t)], 1)  # (21, 2): a curve in the plane
+hs, ns = np.logspace(-12, -1, 12), np.array([4, 8, 16])
+falling = lambda n: np.logspace(0, -4, n)
+net = lambda z, t: np.cos(3 * z + t)
+solved = odelearn.odesolve([1.0, 0.5], lambda z, t, theta: -z, [0.0, 1.0])
+methods = {name: falling(3) for name in ("Backsolve", "Discrete", "Reversible")}
+x, back = np.linspace(-1, 1, 21), np.linspace(1, 0, 100)
+
+CALLS = {  # "module.function": (positional arguments, of the shapes that the docstring asks for)
+    "start_here.layers": (xy, {6: xy[:7], 20: xy}),
+    "start_here.learned": (lambda z: -z, xy, xy, xy, falling(9), 1e-3),
+    "derivatives.differences": (hs, hs, hs**2),
+    "derivatives.complex_step": (hs, hs, hs**2, 0 * hs, 1e-16),
+    "derivatives.taylor": (hs, {"right": hs**2, "wrong": hs}),
+    "pullbacks.way_back": (["x", "y"], [("W", ["W"])]),
+    "pullbacks.tape": ([("u", 1.0), ("u u", 1.0)], [(1, 0, 1.0), (1, 0, 1.0)]),
+    "solvers.polygons": (net, (t, t), {"5 steps": (t[::4], t[::4])}),
+    "solvers.depth": (net, [(t, t, [(0.5, 0.5), (0.1, 0.0)])], [(t, t, [(0.5, 0.5)])]),
+    "solvers.orders": (hs, {"Euler": hs, "midpoint": hs**2}),
+    "solvers.spending": ((t, t), (t, t, t), (t, t, t)),
+    "solvers.attempts": ([(0.0, 0.1, 0.5, True), (0.1, 0.2, 3.0, False), (0.1, 0.1, 0.9, True)],),
+    "solvers.stability": (x[None] + 1j * x[:, None], {"EULER": abs(1 + x[None] + 1j * x[:, None])}, {20: (t, t)}),
+    "backpropagation.arrows": (xy, xy[:5], xy[:5]),
+    "backpropagation.limit": (t, xy, {n: xy[: n + 1] for n in ns}),
+    "backpropagation.orders": (falling(4), {(name, 1): falling(4) for name in "abc"}),
+    "backpropagation.riemann": (t, t, [t[:3], t[:12]]),
+    "backpropagation.memory": (ns, {(name, 1): 8.0 * ns for name in "abc"}),
+    "appendix_b.loss_to_come": (solved, lambda t: np.ones(2), lambda z, t: np.sum(z**2, axis=-1), (0.0, 1.0)),
+    "appendix_b.limits": (falling(4), (falling(4), falling(4)), (falling(4), falling(4))),
+    "appendix_b.jumps": ((t, t), (np.arange(3), np.ones(3), np.zeros(3)), [(1 + back, back), (back, back)]),
+    "appendix_b.starts": (t[::-1], [t, t + 1, t + 2], t, 1.0),
+    "appendix_b.kink": (falling(4)[::-1], [falling(4)] * 5, (falling(4),) * 3, (falling(4),) * 3),
+    "errata.boundary_terms": ([[(t, t)]] * 3, [(t, t)], np.array([0.0, 1.0]), 0.5),
+    "errata.one_too_many": (ns, {(name, extra): falling(3) for name in ("RK4", "Euler") for extra in (0, 1)}),
+    "errata.evidence_bound": (falling(4)[::-1], np.ones(4), np.ones(4), -1.5, 0.4),
+    "promises.memory": (ns, {name: 100 * ns for name in methods}),
+    "promises.way_back": (-np.arange(1.0, 4.0), falling(3), methods, 1e-9),
+    "promises.frozen_mesh": (x, x, x, x[::10]),
+    "promises.precision": ({name: list(zip(ns, line, strict=True)) for name, line in methods.items()},),
+}
 
 
-def test_the_gallery_shows_every_figure_of_every_notebook_with_its_function():
-    functions = course_figures()
-    assert set(re.findall(r"!\[\]\((\d\d_\w+\.png)\)", GALLERY)) == set(functions)
-    for name in functions:
-        (row,) = [line for line in GALLERY.splitlines() if f"({name})" in line]
-        assert f".{name[3:-4]}`" in row  # `solvers.polygons` draws 03_polygons.png
-        assert (ROOT / "figures" / name).exists()
+def function_of(name):
+    module, function = name.split(".")
+    return getattr(MODULES[module], function)
 
 
-def test_every_figure_in_a_notebook_is_drawn_by_one_of_these_functions():
-    for source in sorted((ROOT / "notebooks" / "src").glob("*.py")):
-        text = source.read_text()
-        assert not re.search(r"plt\.|subplots", text), source.name
-        for name in course_figures():
-            if name.startswith(source.name[:2]):
-                assert f".{name[3:-4]}(" in text, (source.name, name)
+def test_every_function_is_tried_below_and_says_what_it_returns():
+    public = {f"{name}.{key}" for name, module in MODULES.items() for key, value in vars(module).items()
+              if isfunction(value) and value.__module__ == module.__name__ and not key.startswith("_")}  # fmt: skip
+    assert public == set(CALLS)
+    assert all("Returns the Figure." in getdoc(function_of(name)) for name in public)
 
 
-@pytest.mark.parametrize("name", course_figures())
-def test_every_figure_is_drawn_and_its_axes_are_labelled(name):
-    figure = course_figures()[name]()
+@pytest.mark.parametrize("name", CALLS)
+def test_a_function_draws_what_it_is_given_and_its_axes_are_labelled(name):
+    figure = function_of(name)(*CALLS[name])
     assert isinstance(figure, Figure)
+    assert_labelled(figure)
+    figure.draw_without_rendering()
+
+
+def assert_labelled(figure):
     for ax in figure.axes:
         if ax.axison:
             assert ax.get_xlabel() or not ax.get_xticklabels() or ax.get_shared_x_axes().get_siblings(ax) != [ax]
             assert ax.get_ylabel() or ax.get_title() or ax.get_shared_y_axes().get_siblings(ax) != [ax]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", course_figures())
-def test_nothing_is_cut_off_at_the_edge_of_a_figure(name):
-    """Notebooks make room for what sticks out, a PNG in the gallery does not."""
-    with matplotlib.rc_context(STYLE):
-        figure = course_figures()[name]()
-        figure.draw_without_rendering()
-        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    assert box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < width + 0.02 and box.y1 < height + 0.02
-
-
 def test_a_student_may_draw_more_curves_than_the_notebook_does():
-    t, hs = np.linspace(0, 1, 9), np.logspace(-3, -1, 5)
-    start_here.layers(np.stack([t, t], 1), {n: np.ones((n + 1, 2)) for n in range(1, 6)})
+    start_here, derivatives, solvers = (MODULES[name] for name in ("start_here", "derivatives", "solvers"))
+    start_here.layers(xy, {n: np.ones((n + 1, 2)) for n in range(1, 6)})
     derivatives.taylor(hs, {str(p): hs**p for p in range(1, 6)})
-    solvers.polygons(lambda z, t: z + t, (t, t), {str(n): (t, n * t) for n in range(5)})
+    solvers.polygons(net, (t, t), {str(n): (t, n * t) for n in range(5)})
     solvers.orders(hs, {str(p): hs**p for p in range(1, 6)})
+
+
+def test_a_figure_shows_itself_as_the_bytes_that_save_writes(tmp_path):
+    figure = MODULES["start_here"].layers(*CALLS["start_here.layers"])
+    plotting.save(figure, tmp_path / "layers.png")
+    png = (tmp_path / "layers.png").read_bytes()
+    assert png == figure._repr_png_() and png.startswith(b"\x89PNG")
+    assert b"tEXt" not in png  # no chunk of text, in which the version of matplotlib would stand
+
+
+def test_a_film_shows_every_frame_and_rests_on_the_last(tmp_path):
+    figure = Figure(figsize=(2, 1))
+    (dot,) = figure.subplots().plot([0], [0], "o")
+    film(figure, lambda i: dot.set_data([i], [i / 9]), [0, 0.02, 0.04], tmp_path / "dot.gif", fps=5)
+    with Image.open(tmp_path / "dot.gif") as gif:
+        assert gif.n_frames == 3 and gif.info["loop"] == 0 and gif.size == (160, 80)
+        durations = []
+        for i in range(gif.n_frames):
+            gif.seek(i)
+            durations.append(gif.info["duration"])
+    assert durations == [200, 200, 1200]  # ms, and one second more

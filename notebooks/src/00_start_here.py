@@ -13,7 +13,6 @@
 # Here we see the whole idea once, quickly. The other notebooks take it apart, prove each piece and check it.
 
 # %%
-# %matplotlib inline
 import numpy as np
 
 import odelearn

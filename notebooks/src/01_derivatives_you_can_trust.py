@@ -13,7 +13,6 @@
 # derivative was found. All it may do is to evaluate the function.
 
 # %%
-# %matplotlib inline
 import numpy as np
 
 import odelearn

@@ -12,7 +12,6 @@
 # **its value, and the way back**. Layers do it, whole networks do it, and later a differential equation will do it too.
 
 # %%
-# %matplotlib inline
 import itertools
 
 import numpy as np

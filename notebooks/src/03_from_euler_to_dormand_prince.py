@@ -13,7 +13,6 @@
 # the way.
 
 # %%
-# %matplotlib inline
 import numpy as np
 
 import odelearn

@@ -13,11 +13,11 @@
 # way, which needs the chain rule and nothing else. At the end of it the second way comes into sight.
 
 # %%
-# %matplotlib inline
 import numpy as np
 
 import odelearn
 from odelearn import checks
+from odelearn.gradients import appendix_b
 from odelearn.plotting.course import backpropagation as figures
 
 rng = np.random.default_rng(1)
@@ -518,7 +518,7 @@ for tableau in odelearn.EULER, odelearn.HEUN, odelearn.MIDPOINT, odelearn.RK38, 
 one_stage = discrete_adjoint(odelearn.EULER, 24)
 for by_tableau, by_hand in zip(one_stage, (zs, a, a_theta), strict=True):
     assert np.allclose(by_tableau, by_hand, rtol=1e-12)
-assert np.allclose(exact_a(fine)[0], odelearn.gradients.appendix_b.adjoint(z_N, pendulum, z0, t0, tN, theta), rtol=1e-9)
+assert np.allclose(exact_a(fine)[0], appendix_b.adjoint(z_N, pendulum, z0, t0, tN, theta), rtol=1e-9)
 for (name, order), gap in gaps.items():
     assert abs(odelearn.observed_order(gap[-3:]) - order) < 0.15, name
 print("all agree")

@@ -14,7 +14,6 @@
 # the line of `odelearn/adjoint.py` that says the same.
 
 # %%
-# %matplotlib inline
 import inspect
 
 import numpy as np

@@ -13,7 +13,6 @@
 # For each: how one arrives at it, what it does to the numbers, which check finds it, and the right form beside it.
 
 # %%
-# %matplotlib inline
 import numpy as np
 
 import odelearn

@@ -14,7 +14,6 @@
 # evaluations of $f$, pullbacks, bytes and errors.
 
 # %%
-# %matplotlib inline
 import warnings
 
 import numpy as np

@@ -1,9 +1,6 @@
-"""Every figure of the README, of figures/ and of the notebooks, each by the experiment or function it belongs to."""
-
-from tqdm import tqdm
+"""Every figure of the README and of the studies in figures/, each by the experiment that it belongs to."""
 
 from ..fitting.fit import fit
-from ..fitting.store import whole_file, writable_directory
 from .adjoint_film import film
 from .audit import audit
 from .compare import compare
@@ -11,10 +8,12 @@ from .spiral import spiral
 
 
 def figures(out="figures", quick=False):
-    """Write lynx_hare.png, spiral.png, spiral.gif, gradients.png, work_precision.png, adjoint.gif and the figures of
-    the notebooks into `out`.
+    """Write lynx_hare.png, spiral.png, spiral.gif, gradients.png, work_precision.png and adjoint.gif into `out`.
 
-    quick: a few training steps and few points, to see that all of it runs. Returns 0, or the first status that is not.
+    out    a directory; it is made if need be
+    quick  a few training steps and few points, to see that all of it runs
+    Returns 0, or the first status that is not. Raises UsageError where nothing can be written into `out`. The figures
+    of the notebooks come from the notebooks: notebooks/build.py.
     """
     steps = 5 if quick else None
     studies = [
@@ -23,38 +22,9 @@ def figures(out="figures", quick=False):
         lambda: compare(out=out, quick=quick),
         lambda: audit(out=out, quick=quick),
         lambda: film(out=out, frames=4 if quick else 60),
-        lambda: course(out=out),
     ]
     for study in studies:
         status = study()
         if status:
             return status
     return 0
-
-
-def course(out="figures"):
-    """Write the figures of the notebooks into `out`. Returns the status 0."""
-    from ..plotting.style import save  # here, because matplotlib takes its time
-
-    out, functions = writable_directory(out), course_figures()
-    for name, function in tqdm(functions.items(), desc="figures of the notebooks"):
-        with whole_file(out / name) as draft:
-            save(function(), draft)
-    return 0
-
-
-def course_figures():
-    """{file name: function of nothing -> Figure}, in the order of the notebooks."""
-    from ..plotting.course import (
-        appendix_b,
-        backpropagation,
-        derivatives,
-        errata,
-        promises,
-        pullbacks,
-        solvers,
-        start_here,
-    )
-
-    notebooks = (start_here, derivatives, pullbacks, solvers, backpropagation, appendix_b, errata, promises)
-    return {name: function for module in notebooks for name, function in module.FIGURES.items()}

@@ -2,36 +2,42 @@
 
 from collections import namedtuple
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib import rc_context
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from .style import BLUE, GREY, INK, ORANGE, STYLE
+from .style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
-Curve = namedtuple("Curve", "label ts zs f")  # f(z) -> dz/dt: the field that the curve follows, at its last time
+# A curve of a model: label; ts (m,); zs (m, D), the states there; f(z) -> dz/dt, the field at the last of these times.
+Curve = namedtuple("Curve", "label ts zs f")
 LINES = [  # the model that is shown, then one beside it: told apart by width as well
     {"color": BLUE, "lw": 2.4, "zorder": 3},
     {"color": ORANGE, "lw": 1.1, "zorder": 2},
 ]
 
 
+@rc_context(STYLE)
 def fit_figure(series, curves):
-    """Observations and models over time, the rows held out and forecast in the shade, and the phase portrait."""
-    with matplotlib.rc_context(STYLE):
-        D = len(series.columns)
-        fig = Figure(figsize=(10.5, max(4.4, 1.7 * D)))
-        grid = fig.add_gridspec(D, 2, width_ratios=(1.25, 1))
-        over_time = None
-        for i in range(D):
-            over_time = fig.add_subplot(grid[i, 0], sharex=over_time)
-            draw_over_time(over_time, series, curves, i)
-            over_time.tick_params(labelbottom=i == D - 1)
-            if i == 0:
-                over_time.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1)
-        over_time.set_xlabel(f"{series.time}  $= t$")
-        phase = fig.add_subplot(grid[:, 1])
-        (draw_phase_plane if D > 1 else draw_phase_line)(phase, series, curves)
+    """Observations and models over time, the rows held out and forecast in the shade, and the phase portrait.
+
+    series  the data, a fitting.series.Series: .ts (T,) in the units of the file, .zs (T, D) with nan where nothing was
+            observed, .columns (D names), .time (a name), .rows to learn from, .hold_out rows after them, .log
+    curves  the Curve of the model, and perhaps one more to compare it with, over the same time
+    Returns the Figure.
+    """
+    D = len(series.columns)
+    fig = Figure(figsize=(10.5, max(4.4, 1.7 * D)))
+    grid = fig.add_gridspec(D, 2, width_ratios=(1.25, 1))
+    over_time = None
+    for i in range(D):
+        over_time = fig.add_subplot(grid[i, 0], sharex=over_time)
+        draw_over_time(over_time, series, curves, i)
+        over_time.tick_params(labelbottom=i == D - 1)
+        if i == 0:
+            over_time.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1)
+    over_time.set_xlabel(f"{series.time}  $= t$")
+    phase = fig.add_subplot(grid[:, 1])
+    (draw_phase_plane if D > 1 else draw_phase_line)(phase, series, curves)
     return fig
 
 

@@ -1,10 +1,9 @@
-"""Pictures of solvers, in the style of plotting.py."""
+"""Solvers side by side: error over evaluations."""
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib import rc_context
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW
+from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, SKY, STYLE, YELLOW, Figure
 
 DASHED = dict(ls=(0, (3, 1.5)))
 COLUMNS = (  # of the legend: ours, and around its markers the rings of SciPy's with the same tableau; then the others
@@ -19,23 +18,25 @@ RING = dict(ms=9.5, mew=0.7, mec=INK, mfc="none", ls="none", zorder=3)
 FIXED = "euler", "midpoint", "rk4"
 
 
+@rc_context(STYLE)
 def work_precision_figure(curves):
     """A panel for every problem: the error at the end over the evaluations of f that it took, on logarithmic axes.
 
-    curves  title -> {solver: [(evaluations, error), ...]}
+    curves  {title of the problem: {name of the solver: [(evaluations, error), ...]}}; FIXED must be among the solvers,
+            the others are those in COLUMNS
+    Returns the Figure. Raises KeyError where one of FIXED is missing.
     """
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(13.5, 5.8))
-        panels = fig.subplots(1, len(curves), sharex=True, sharey=True)
-        for ax, (title, of_solver) in zip(panels, curves.items(), strict=True):
-            draw_work_precision(ax, of_solver)
-            ax.set(title=title, xlabel="evaluations of f")
-        panels[0].set_ylabel("error at the end")
-        for name in FIXED:  # enough to say it once
-            last = next(iter(curves.values()))[name][-1]
-            box = dict(fc="white", ec="none", pad=0.8)  # rk4 ends among other curves
-            panels[0].annotate(name, last, (5, 0), textcoords="offset points", va="center", color="#555555", bbox=box)
-        fig.legend(*panels[0].get_legend_handles_labels(), ncols=len(COLUMNS), loc="outside upper center")
+    fig = Figure(figsize=(13.5, 5.8))
+    panels = fig.subplots(1, len(curves), sharex=True, sharey=True)
+    for ax, (title, of_solver) in zip(panels, curves.items(), strict=True):
+        draw_work_precision(ax, of_solver)
+        ax.set(title=title, xlabel="evaluations of f")
+    panels[0].set_ylabel("error at the end")
+    for name in FIXED:  # enough to say it once
+        last = next(iter(curves.values()))[name][-1]
+        box = dict(fc="white", ec="none", pad=0.8)  # rk4 ends among other curves
+        panels[0].annotate(name, last, (5, 0), textcoords="offset points", va="center", color="#555555", bbox=box)
+    fig.legend(*panels[0].get_legend_handles_labels(), ncols=len(COLUMNS), loc="outside upper center")
     return fig
 
 

@@ -1,5 +1,6 @@
-"""The figures of the notebooks: one module a notebook, one function a figure.
+"""The figures of the notebooks: one file a notebook, one function a figure.
 
-A function draws what it is given, so that a notebook shows what its own cells have computed. FIGURES of a module says
-how the gallery makes the same figure: {file name: function of nothing -> Figure}, with odelearn's numbers.
+start_here 00, derivatives 01, pullbacks 02, solvers 03, backpropagation 04, appendix_b 05, errata 06, promises 07.
+A function draws what a notebook's cells have computed, and imports none of it. The picture of `layers` in notebook 00
+is figures/00_layers.png: notebooks/build.py writes it out of the executed notebook.
 """

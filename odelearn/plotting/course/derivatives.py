@@ -4,11 +4,8 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from ...verify.differences import complex_step as derivative
-from ...verify.gradient_check import taylor_slope
-from ..style import BLUE, GREY, INK, ORANGE, STYLE
+from ..style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
 EPS, FLOOR = np.finfo(float).eps, 1e-17  # an error of exactly zero is drawn at FLOOR
 NOTE = "#555555"
@@ -16,7 +13,12 @@ NOTE = "#555555"
 
 @rc_context(STYLE)
 def differences(hs, forward, central):
-    """The error of forward and central differences over the step h, with the powers of h that explain it."""
+    """The error of forward and central differences over the step h, with the powers of h that explain it.
+
+    hs                (m,): steps, some of them below 1e-4
+    forward, central  (m,): the absolute errors of the derivative at these steps; zero is drawn at FLOOR
+    Returns the Figure.
+    """
     fig = Figure(figsize=(6.5, 3.8))
     ax = fig.subplots()
     _draw_errors(ax, hs, forward, central)
@@ -33,7 +35,11 @@ def differences(hs, forward, central):
 def complex_step(hs, forward, central, imaginary, round_off):
     """The error of the complex step beside those of the differences: it has no left arm, only round-off of the result.
 
-    forward, central, imaginary: their errors at hs.  round_off: eps |F'|
+    hs                           (m,): steps
+    forward, central, imaginary  (m,): the absolute errors of both differences and of the complex step; zero is drawn
+                                 at FLOOR
+    round_off                    the number eps |F'|
+    Returns the Figure.
     """
     fig = Figure(figsize=(6.5, 3.8))
     ax = fig.subplots()
@@ -68,7 +74,9 @@ def _near(h, hs, errors):
 def taylor(hs, remainders):
     """What a gradient leaves unexplained over the step h: a line of slope 2 if it is right, of slope 1 if it is wrong.
 
-    remainders  label -> r(h) at each of hs
+    hs          (m,): steps along the direction v
+    remainders  {label: (m,), r(h) = |F(x + h v) - F(x) - h g.v| at each of hs}
+    Returns the Figure.
     """
     fig = Figure(figsize=(6.5, 3.6))
     ax = fig.subplots()
@@ -78,41 +86,3 @@ def taylor(hs, remainders):
     ax.set(xlabel="step $h$ along $v$", ylabel="$r(h)$, what $g$ does not explain")
     ax.legend()
     return fig
-
-
-# ---- the gallery, with odelearn's numbers
-
-
-def _errors_of_quotients(hs, x=1.0):
-    """The errors of the forward, the central and the complex quotient at each of hs, and the derivative itself."""
-    F = lambda x: np.exp(x) * np.sin(3 * x)
-    slope = derivative(F, x)
-    quotients = (F(x + hs) - F(x)) / hs, (F(x + hs) - F(x - hs)) / (2 * hs), np.imag(F(x + 1j * hs)) / hs
-    return *[abs(quotient - slope) for quotient in quotients], slope
-
-
-def _differences():
-    hs = 10.0 ** np.arange(-16, 0, 0.25)
-    return differences(hs, *_errors_of_quotients(hs)[:2])
-
-
-def _complex_step():
-    hs = 10.0 ** np.arange(-16, 0, 0.25)
-    *errors, slope = _errors_of_quotients(hs)
-    return complex_step(hs, *errors, EPS * abs(slope))
-
-
-def _taylor():
-    rng = np.random.default_rng(1)
-    X, y, w = rng.normal(size=(20, 5)), rng.normal(size=20), rng.normal(size=5)
-    loss = lambda w: np.sum((np.tanh(X @ w) - y) ** 2)
-    p, v, hs, remainders = np.tanh(X @ w), rng.normal(size=5), 0.5 ** np.arange(2, 16), {}
-    v /= np.linalg.norm(v)
-    for name, slope_of_tanh in ("right", 1 - p**2), ("wrong", 1 - p):
-        g = X.T @ (2 * (p - y) * slope_of_tanh)
-        label = f"{name}: slope {taylor_slope(loss, w, g, rng):.2f}"
-        remainders[label] = [abs(loss(w + h * v) - loss(w) - h * g @ v) for h in hs]
-    return taylor(hs, remainders)
-
-
-FIGURES = {"01_differences.png": _differences, "01_complex_step.png": _complex_step, "01_taylor.png": _taylor}

@@ -1,11 +1,8 @@
 """The figures of notebook 02 Value and pullback."""
 
-import numpy as np
 from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from ...autodiff.tape import vjp
-from ..style import BLUE, GREY, INK, ORANGE, STYLE
+from ..style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
 NOTE = "#555555"
 ARROW = dict(arrowstyle="-|>", lw=1.4, shrinkA=0, shrinkB=0)
@@ -16,7 +13,9 @@ BACK = ARROW | dict(color=ORANGE, ls="--")
 def way_back(values, layers):
     """A network forwards, its pullback backwards below it, and what each layer remembers between the two.
 
-    values  names in TeX, the input first;  layers  one less: (name, names of the parameters or "")
+    values  names in TeX, the input first
+    layers  (name in TeX, [names of its parameters]) between each of the values and the next
+    Returns the Figure.
     """
     fig = Figure(figsize=(9, 2.3))
     ax = fig.subplots()
@@ -46,8 +45,9 @@ def _arrow(ax, start, end, style):
 def tape(nodes, shares):
     """The operations of a tape from left to right, and below them the shares of the cotangent that go back.
 
-    nodes   (name, value) of each, in TeX and as a number
+    nodes   (name in TeX, value) of each, in the order of the tape; the last one is the loss
     shares  (sender, receiver, share) by the numbers of the nodes, in the order in which they are sent
+    Returns the Figure.
     """
     fig = Figure(figsize=(9, 3.5))
     ax = fig.subplots()
@@ -77,23 +77,3 @@ BEND = 0.36  # how much an arc is bent: its middle is BEND / 2 of its length awa
 def _arc(ax, start, end, **style):
     bent = dict(connectionstyle=f"arc3,rad={-BEND}", shrinkA=17, shrinkB=17)
     _arrow(ax, (3 * start, 0), (3 * end, 0), ARROW | bent | style)
-
-
-# ---- the gallery, with odelearn's numbers
-
-
-def _way_back():
-    layers = [("W_0, b_0", ["W_0", "b_0"]), (r"\tanh", []), ("W_1, b_1", ["W_1", "b_1"])]
-    return way_back(["[z, t]", "pre", "hidden", "dz"], layers)
-
-
-def _tape():
-    u, v = 3.0, 4.0
-    total, through_sum = vjp(np.add, u, v)
-    L, through_product = vjp(np.multiply, total, u)
-    a_total, a_u = through_product(1.0)
-    shares = [(3, 2, a_total), (3, 0, a_u), *[(2, i, a) for i, a in enumerate(through_sum(a_total))]]
-    return tape([("u", u), ("v", v), ("u + v", total), ("(u + v) u", L)], shares)
-
-
-FIGURES = {"02_way_back.png": _way_back, "02_tape.png": _tape}

@@ -4,12 +4,8 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from ...solvers.coefficients import DOPRI5, EULER, RK4
-from ...solvers.odesolve import odesolve
-from ...solvers.solver import bosh3, dop853, dopri5, euler, midpoint, rk4
-from ..style import BLUE, GREY, INK, ORANGE, SKY, STYLE
+from ..style import BLUE, GREY, INK, ORANGE, SKY, STYLE, Figure
 
 NOTE = "#555555"
 STYLES = [dict(color=ORANGE, marker="s"), dict(color=SKY, marker="^"), dict(color=BLUE, marker="o")]
@@ -19,7 +15,10 @@ STYLES = [dict(color=ORANGE, marker="s"), dict(color=SKY, marker="^"), dict(colo
 def polygons(field, exact, paths):
     """Euler's polygons with more and more steps beside the exact solution, on the direction field that they follow.
 
-    field(z, t) -> dz/dt, of arrays;  exact (ts, zs);  paths: label -> (ts, zs)
+    field  field(z, t) -> dz/dt, of arrays of one shape
+    exact  ts and zs, (m,) each
+    paths  {label: (ts, zs)}, Euler's mesh points and the states there, (n + 1,) each
+    Returns the Figure.
     """
     fig = Figure(figsize=(6.5, 4))
     ax = fig.subplots()
@@ -41,7 +40,9 @@ def polygons(field, exact, paths):
 def depth(field, residual, ode):
     """A residual net and an ODE net, state across and depth upwards, with the points at which f is evaluated.
 
-    field(z, t) -> dz/dt, of arrays;  residual, ode: for each input (ts, zs, points), the points being pairs (z, t)
+    field          field(z, t) -> dz/dt, of arrays of one shape
+    residual, ode  for each input (ts, zs, points): its curve, (m,) each, and the pairs (z, t) where f was evaluated
+    Returns the Figure.
     """
     fig = Figure(figsize=(9, 4.6))
     left, right = fig.subplots(1, 2, sharey=True)
@@ -68,7 +69,9 @@ def _draw_net(ax, field, curves, levels, colour):
 def orders(hs, errors):
     """The error at the end over the step, on logarithmic axes: a line for each method, whose slope is its order.
 
-    errors  label -> the errors at hs, whose last is the shortest
+    hs      (m,): steps, the shortest last
+    errors  {label: (m,), the absolute errors at hs}
+    Returns the Figure.
     """
     fig = Figure(figsize=(6.5, 3.8))
     ax = fig.subplots()
@@ -83,7 +86,9 @@ def orders(hs, errors):
 def spending(exact, equal, adaptive):
     """The same number of evaluations spent in equal steps of Euler, and where Dormand-Prince needs them.
 
-    exact (t, z_1);  equal, adaptive (t, z_1, times at which f was evaluated)
+    exact            t and z_1, (m,) each
+    equal, adaptive  t, z_1 and the times at which f was evaluated: mesh points of Euler and of the adaptive solver
+    Returns the Figure.
     """
     fig = Figure(figsize=(10.5, 3.2))
     axes = fig.subplots(1, 3, sharey=True)
@@ -108,7 +113,8 @@ def spending(exact, equal, adaptive):
 def attempts(ledger):
     """The length and the scaled error of every step that was tried, and which of them were rejected.
 
-    ledger  [(t, h, err, accepted), ...]
+    ledger  [(t, h, err, accepted), ...]: a row an attempt; err is the scaled error, accepted where it is at most 1
+    Returns the Figure.
     """
     fig = Figure(figsize=(7, 4.6))
     above, below = fig.subplots(2, 1, sharex=True)
@@ -131,7 +137,10 @@ def attempts(ledger):
 def stability(x, factors, runs):
     """Left: where in the plane of h lambda each method is stable; right: Euler outside, inside and well inside of it.
 
-    x (n, m) complex;  factors: name -> |R(x)|;  runs: number of steps -> (ts, ys)
+    x        (n, m) complex: a grid of h lambda
+    factors  {name of the method: (n, m), |R(x)|, by which a step multiplies y}
+    runs     {number of steps n: (ts, ys)}, mesh points and states of Euler
+    Returns the Figure.
     """
     fig = Figure(figsize=(9.5, 3.8))
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.4))
@@ -148,99 +157,3 @@ def stability(x, factors, runs):
     right.set(xlabel="$t$", ylabel="$y$", title=r"Euler on $y' = \lambda y$ with $n$ steps")
     right.legend(loc="lower left", ncols=3)
     return fig
-
-
-# ---- the gallery, with odelearn's numbers
-
-
-def _growing(z, t, theta):
-    return theta[0] * z * np.cos(t)
-
-
-def _layer(z, t, theta):
-    return np.sin(1.3 * z + 2 * t) - 0.1 * z
-
-
-def _van_der_pol(z, t, mu):
-    return np.array([z[1], mu[0] * (1 - z[0] ** 2) * z[1] - z[0]])
-
-
-def _watched(f, points):
-    """f, which notes where it is asked."""
-
-    def g(z, t, theta):
-        points.append((z[0], t))
-        return f(z, t, theta)
-
-    return g
-
-
-def _every_step(f, z0, t_end, n, theta):
-    """n steps of Euler from 0 to t_end: the times, and the first component of the states there."""
-    ts = np.linspace(0, t_end, n + 1)
-    return ts, odesolve(z0, f, ts, theta, euler(n=1)).zs[:, 0]
-
-
-def _polygons():
-    ts, one = np.linspace(0, 5, 200), np.ones(1)
-    paths = {f"{n} steps": _every_step(_growing, one, 5, n, one) for n in (5, 10, 40)}
-    return polygons(lambda z, t: _growing(z, t, one), (ts, np.exp(np.sin(ts))), paths)
-
-
-def _depth():
-    fine, residual, ode = np.linspace(0, 5, 200), [], []
-    for start in np.linspace(-4.5, 4.5, 11):
-        at_layers, anywhere = [], []
-        residual.append((*_every_step(_watched(_layer, at_layers), [start], 5, 5, None), at_layers))
-        curve = odesolve([start], _watched(_layer, anywhere), [0, 5], None, bosh3(1e-2, 1e-2))
-        ode.append((fine, curve(fine)[:, 0], anywhere))
-    return depth(lambda z, t: _layer(z, t, None), residual, ode)
-
-
-def _orders():
-    ns, one = np.array([20, 40, 80, 160, 320, 640]), np.ones(1)
-    errors = {}
-    for name, make in {"Euler": euler, "midpoint": midpoint, "RK4": rk4}.items():
-        ends = np.array([odesolve(one, _growing, [0, 5], one, make(n=n)).zs[-1, 0] for n in ns])
-        e = abs(ends - np.exp(np.sin(5)))
-        errors[f"{name}, slope {np.polyfit(np.log(5 / ns[-3:]), np.log(e[-3:]), 1)[0]:.2f}"] = e
-    return orders(5 / ns, errors)
-
-
-def _spending():
-    z0, mu, asked, fine = np.array([2.0, 0.0]), np.array([3.0]), [], np.linspace(0, 10, 600)
-    ours = odesolve(z0, _watched(_van_der_pol, asked), [0, 10], mu, dopri5(1e-3, 1e-3, first=0.01))
-    ts, zs = [0, *[step.t_next for step in ours.steps]], [2, *[step.z_next[0] for step in ours.steps]]
-    equal = _every_step(_van_der_pol, z0, 10, len(asked), mu)
-    truth = odesolve(z0, _van_der_pol, fine, mu, dop853(1e-10, 1e-12))
-    return spending((fine, truth.zs[:, 0]), (*equal, equal[0][:-1]), (ts, zs, [t for _, t in asked]))
-
-
-def _attempts():
-    ours = odesolve([2.0, 0.0], _van_der_pol, [0, 10], [3.0], dopri5(1e-3, 1e-3, first=0.01))
-    return attempts(ours.ledger)
-
-
-def _stability():
-    x = np.linspace(-5.2, 1.6, 300)[None, :] + 1j * np.linspace(-4, 4, 300)[:, None]
-    decay = lambda y, t, theta: -50 * y
-    runs = {n: _every_step(decay, np.ones(1), 1, n, None) for n in (24, 26, 100)}
-    return stability(x, {tableau.name: abs(_factor(tableau, x)) for tableau in (EULER, RK4, DOPRI5)}, runs)
-
-
-def _factor(tableau, x):
-    """What one step multiplies y by, for y' = lambda y and an array of x = h lambda."""
-    k = []
-    for row in tableau.A:
-        k.append(x * (1 + sum(A_ij * k_j for A_ij, k_j in zip(row, k, strict=False))))
-    return 1 + sum(b_i * k_i for b_i, k_i in zip(tableau.b, k, strict=True))
-
-
-FIGURES = {
-    "03_polygons.png": _polygons,
-    "03_depth.png": _depth,
-    "03_orders.png": _orders,
-    "03_spending.png": _spending,
-    "03_attempts.png": _attempts,
-    "03_stability.png": _stability,
-}

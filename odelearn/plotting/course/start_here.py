@@ -4,23 +4,17 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-from ...autodiff.tape import value_and_grad
-from ...neural_ode import odeint
-from ...nn.mlp import MLP
-from ...optim import Adam, fit
-from ...solvers.odesolve import odesolve
-from ...solvers.solver import euler, rk4
-from ..style import BLUE, GREY, INK, ORANGE, STYLE
+from ..style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
 
 @rc_context(STYLE)
 def layers(smooth, nets):
     """A residual network with few layers, with more, and the solution of the ODE that it turns into.
 
-    smooth  (m, 2), the solution at many times
-    nets    number of layers n -> (n + 1, 2), the state after each layer
+    smooth  (m, 2): the solution at many times
+    nets    {number of layers n: (n + 1, 2), the input and the state after each layer}
+    Returns the Figure.
     """
     fig = Figure(figsize=(6.5, 3.2))
     ax = fig.subplots()
@@ -39,7 +33,12 @@ def layers(smooth, nets):
 def learned(field, before, after, data, history, noise):
     """Left: observations, and the path before and after training on the learned field; right: the loss.
 
-    field(z) -> dz/dt;  before, after (m, 2) paths;  data (n, 2);  history, the loss of each step;  noise, its limit
+    field          field(z) -> dz/dt, of an array (..., 2)
+    before, after  (m, 2): the path with the first and with the learned parameters
+    data           (n, 2): the observations
+    history        (steps,): the loss at each step of the optimiser
+    noise          the loss that the noise alone would leave
+    Returns the Figure.
     """
     fig = Figure(figsize=(9, 3.8))
     left, right = fig.subplots(1, 2, width_ratios=(1.2, 1))
@@ -58,28 +57,3 @@ def learned(field, before, after, data, history, noise):
     right.text(2, 1.1 * noise, "noise alone", color="#555555")
     right.set(xlabel="steps of the optimiser", ylabel="loss $L$", title="learning")
     return fig
-
-
-# ---- the gallery, with odelearn's numbers
-
-
-def _layers():
-    f = lambda z, t, theta: np.tanh(z @ theta.reshape(2, 2))
-    z0, theta, T = np.array([1.0, 0.0]), np.array([0.2, 2.2, -2.2, 0.2]), 3.0
-    each_step = lambda n: odesolve(z0, f, np.linspace(0, T, n + 1), theta, euler(n=1)).zs
-    return layers(odesolve(z0, f, np.linspace(0, T, 200), theta).zs, {n: each_step(n) for n in (6, 24)})
-
-
-def _learned():
-    rng, ts = np.random.default_rng(3), np.linspace(0, 6, 30)
-    spiral = np.exp((-0.25 + 1.2j) * ts) * 2
-    data = np.stack([spiral.real, spiral.imag], axis=1) + 0.05 * rng.normal(size=(30, 2))
-    net, fine = MLP([2, 32, 2]), np.linspace(0, 6, 300)
-    mismatch = lambda theta: np.mean((odeint(data[0], net, ts, theta, rk4(n=1)) - data) ** 2)
-    start = net.init(rng)
-    theta, history = fit(value_and_grad(mismatch), start, Adam(lr=0.03), 200, progress=False)
-    before, after = (odesolve(data[0], net, fine, weights).zs for weights in (start, theta))
-    return learned(lambda z: net(z, 0.0, theta), before, after, data, history, noise=0.05**2)
-
-
-FIGURES = {"00_layers.png": _layers, "00_learned.png": _learned}
