@@ -110,7 +110,9 @@ def test_every_figure_is_what_one_cell_of_the_notebook_shows_to_the_byte(source)
 def test_the_gallery_shows_the_figures_of_the_notebooks_in_their_order_and_names_their_functions():
     names = [name for source in SOURCES for name in figures_of(source)]
     gallery = (build.FIGURES / "README.md").read_text()
-    assert re.findall(r"!\[\]\((\d\d_\w+\.png)\).*`\w+\.(\w+)`", gallery) == [(name, name[3:-4]) for name in names]
+    assert re.findall(r"!\[\]\((\d\d_\w+\.png)\).*`plotting\.course\.\w+\.(\w+)`", gallery) == [
+        (name, name[3:-4]) for name in names
+    ]
     assert sorted(names) == sorted(path.name for path in build.FIGURES.glob("[0-9][0-9]_*"))
 
 

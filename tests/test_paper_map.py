@@ -1,4 +1,5 @@
-"""Every equation has its row in the paper map, and every row its tag, its function, its section and its test."""
+"""Every equation has its row in the paper map, and every row its tag, its function, its section and its test. What the
+other texts say of odelearn is there, too."""
 
 import pkgutil
 import re
@@ -33,6 +34,11 @@ def rows():
             yield numbers, re.findall(r"`([\w.]+)`", code), places, re.findall(r"`([\w./:]+)`", test)
 
 
+TEXTS = [
+    *[ROOT / name for name in ("README.md", "figures/README.md", "notebooks/README.md")],
+    *sorted((ROOT / "notebooks" / "src").glob("*.py")),
+]
+ROOMS = "|".join(path.stem for path in (ROOT / "odelearn").glob("[!_]*"))
 APPENDIX_B = {str(n) for n in range(34, 53)}
 
 
@@ -58,6 +64,17 @@ def test_every_row_names_code_sections_and_tests_that_exist():
         for test in tests:
             file, function = test.split("::")
             assert f"def {function}(" in (ROOT / "tests" / file).read_text()
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_a_text_says_of_odelearn_is_there(text):
+    """Dotted names such as `solvers.odesolve.odesolve`, and files such as `solvers/odesolve.py`, from README on."""
+    for quoted in re.findall(r"`([\w./]+)`", text.read_text()):
+        name, path = quoted.removeprefix("odelearn."), quoted.removeprefix("odelearn/")
+        if re.match(rf"({ROOMS})\.(?!py$)\w", name):
+            assert pkgutil.resolve_name(f"odelearn.{name}"), quoted
+        if re.match(rf"({ROOMS})(/|\.py$)", path):
+            assert (ROOT / "odelearn" / path).exists(), quoted
 
 
 # ---- (1) and (2), which have no line of their own in the code

@@ -149,8 +149,9 @@ print("by differences:    ", odelearn.finite_difference(loss, theta).round(4))
 # the negative of the right one, or something that looks quite plausible?
 
 # %% [markdown] tags=["break-it"]
-# **Break it.** `odelearn.slips` has the paper's algorithm with a switch for each mistake that is found in the wild. We flip the
-# sign of $a\, \partial f / \partial z$ and look at the gradient. Then we let a check look at it. Notebook 06 has a dozen of these.
+# **Break it.** `odelearn.checks.known_mistakes` has the paper's algorithm with a switch for each mistake that is found in the
+# wild. We flip the sign of $a\, \partial f / \partial z$ and look at the gradient. Then we let a check look at it. Notebook 06 has
+# a dozen of these.
 
 # %% tags=["break-it"]
 a_zs = np.stack([np.zeros(2), 2 * (limit - np.array([0.0, 1.0]))])  # dL/dz at the times 0 and T
@@ -339,11 +340,11 @@ for trial in [-2.0, 1.0, 0.0, 0.0], [-3.0, 1.5, 0.5, -1.0], [3.0, -2.0, 1.0, 2.0
 #
 # | idea | equation | in odelearn |
 # |---|---|---|
-# | residual layer | (1) $z_{t+1} = z_t + f(z_t, \theta_t)$ | `stepping.euler` with `h=1` |
-# | its limit | (2) $dz/dt = f(z(t), t, \theta)$ | any function `f(z, t, theta)`, or `layers.MLP` |
-# | solve | (3) $z(t_1) = \text{ODESolve}(z(t_0), f, t_0, t_1, \theta)$ | `solve.odesolve` |
-# | the adjoint | (4), (5) | `adjoint.Backsolve`, behind `neural_ode.odeint` |
-# | train | | `tape.value_and_grad`, `optim.fit` |
+# | residual layer | (1) $z_{t+1} = z_t + f(z_t, \theta_t)$ | `solvers.solver.euler` with `h=1` |
+# | its limit | (2) $dz/dt = f(z(t), t, \theta)$ | any function `f(z, t, theta)`, or `nn.mlp.MLP` |
+# | solve | (3) $z(t_1) = \text{ODESolve}(z(t_0), f, t_0, t_1, \theta)$ | `solvers.odesolve.odesolve` |
+# | the adjoint | (4), (5) | `gradients.backsolve.Backsolve`, behind `neural_ode.odeint` |
+# | train | | `autodiff.tape.value_and_grad`, `optim.fit` |
 # | is it right? | | `checks.check_vjp`, `check_step`, `check_solver`, `check_adjoint` |
 #
 # Where to go from here: 01 and 02 are about derivatives, 03 is about solvers, 04 and 05 bring both together, 06 collects

@@ -458,11 +458,11 @@ for point in 1.0, 1e-3, 0.0:
 #
 # | test | formula | when it is right | in odelearn |
 # |---|---|---|---|
-# | differences | $(F(x+h) - F(x-h)) / 2h$ | 10 digits at the best $h$ | `differences.finite_difference` |
-# | complex step | $\mathrm{Im}\, F(x + ih) / h$ | 16 digits, if $F$ is analytic | `differences.complex_step` |
-# | Taylor slope | $\lvert F(x + hv) - F(x) - h\, g \cdot v \rvert$ | slope 2 (1 if wrong) | `verify.taylor_slope` |
-# | dot-product test | $\langle \text{pullback}(a), v \rangle = \langle a, Jv \rangle$ | equal to round-off | `verify.dot_product_test` |
-# | all together | every component, with a diagnosis | report is true | `verify.check_gradient`, `checks.check_vjp` |
+# | differences | $(F(x+h) - F(x-h)) / 2h$ | 10 digits at the best $h$ | `verify.differences.finite_difference` |
+# | complex step | $\mathrm{Im}\, F(x + ih) / h$ | 16 digits, if $F$ is analytic | `verify.differences.complex_step` |
+# | Taylor slope | $\lvert F(x + hv) - F(x) - h\, g \cdot v \rvert$ | slope 2 (1 if wrong) | `verify.gradient_check.taylor_slope` |
+# | dot-product test | $\langle \text{pullback}(a), v \rangle = \langle a, Jv \rangle$ | equal to round-off | `verify.gradient_check.dot_product_test` |
+# | all together | every component, with a diagnosis | report is true | `verify.gradient_check.check_gradient`, `checks.check_vjp` |
 #
 # - Smaller steps are better only down to where round-off takes over.
 # - Test at random points, where the true gradient is not zero.

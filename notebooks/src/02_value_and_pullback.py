@@ -489,7 +489,7 @@ for name, slip in slips.items():
 # %% [markdown] tags=["agree"]
 # ## 6. Ours and the library's
 #
-# `odelearn.layers` has the layers by hand, `odelearn.tape` the tape. The latter knows more than a hundred functions instead
+# `odelearn.nn` has the layers by hand, `odelearn.autodiff` the tape. The latter knows more than a hundred functions instead
 # of twelve, refuses what would go wrong (an in-place write, say) and is careful with dtypes. But it is the same walk
 # along the same list, so everything must agree:
 
@@ -626,11 +626,11 @@ print("10 layers:", len(pullback.tape.nodes), "nodes")
 # | idea | formula | in odelearn |
 # |---|---|---|
 # | the way back | $a_x = a_y\, \partial y / \partial x$, a return value | every `.vjp`: `y, pullback = thing.vjp(x)` |
-# | chain rule, (36) | pullbacks in reverse order | `adjoint.through_layer`, `layers.MLP.vjp` |
-# | dense layer | $a_x = a_y W^T$, $a_W = x^T a_y$, $a_b = \sum_n (a_y)_n$ | `layers.dense`, `layers.a_theta` |
-# | table of rules | one small pullback for each operation | `rules.py`, `rules_arrays.py`, `rules_linalg.py` |
-# | stand-ins | `__array_ufunc__`, `__array_function__` | `traced.Traced`, `traced.record` |
-# | the walk back | from the last node to the first | `tape.vjp` |
+# | chain rule, (36) | pullbacks in reverse order | `gradients.appendix_b.through_layer`, `nn.mlp.MLP.vjp` |
+# | dense layer | $a_x = a_y W^T$, $a_W = x^T a_y$, $a_b = \sum_n (a_y)_n$ | `nn.mlp.dense`, `nn.mlp.a_theta` |
+# | table of rules | one small pullback for each operation | `rules.py`, `rules_arrays.py`, `rules_linalg.py` in `autodiff/` |
+# | stand-ins | `__array_ufunc__`, `__array_function__` | `autodiff.tracer.Traced`, `autodiff.tracer.record` |
+# | the walk back | from the last node to the first | `autodiff.tape.vjp` |
 #
 # - A cotangent has the shape of what it belongs to. What was shared on the way forward is summed on the way back.
 # - One pullback costs about two evaluations, for any number of parameters.

@@ -549,8 +549,8 @@ for lam in -1.0, -10.0, -100.0, -1000.0:
 # %% [markdown] tags=["agree"]
 # ## 9. Ours and the library's
 #
-# `odelearn.rk`, `control` and `solve` are these cells with bookkeeping: any shape and dtype, both directions of time,
-# observation times, dense output, errors that explain themselves. (And it hands the last slope of a step on to the
+# `odelearn/solvers/` has these cells with bookkeeping: any shape and dtype, both directions of time, observation
+# times, dense output, errors that explain themselves. (And it hands the last slope of a step on to the
 # next: 277 evaluations instead of our 322.) The numbers are the same: every step to round-off, the whole ledger
 # included.
 
@@ -669,13 +669,13 @@ for n in 2, 3, 4, 5, 8, 20:
 #
 # | idea | formula | in odelearn |
 # |---|---|---|
-# | the problem | $z(t_1) = \text{ODESolve}(z_0, f, t_0, t_1, \theta)$, (3) | `solve.odesolve` |
-# | residual layer, Euler's step | $z + h f(z, t, \theta)$, (1) | `tableau.EULER`, `stepping.euler` |
-# | one step of any tableau | $z + h \sum_i b_i k_i$ | `rk.rk_step` |
-# | why it has its order | one condition for each rooted tree | `trees.order_conditions`, `trees.certify` |
-# | how order is observed | slope of $\log$ error over $\log h$ | `verify.observed_order`, `audit.audit` |
-# | error estimate | $h \sum_i (b_i - \hat b_i) k_i$ | `rk.Step.error` |
-# | next step length | $0.9\, h\, \text{err}^{-1/(q+1)}$ | `control.AdaptiveSteps` |
+# | the problem | $z(t_1) = \text{ODESolve}(z_0, f, t_0, t_1, \theta)$, (3) | `solvers.odesolve.odesolve` |
+# | residual layer, Euler's step | $z + h f(z, t, \theta)$, (1) | `solvers.coefficients.EULER`, `solvers.solver.euler` |
+# | one step of any tableau | $z + h \sum_i b_i k_i$ | `solvers/runge_kutta.py` |
+# | why it has its order | one condition for each rooted tree | `solvers.order_conditions.order_conditions`, `solvers.order_conditions.certify` |
+# | how order is observed | slope of $\log$ error over $\log h$ | `verify.order.observed_order`, `verify.solver_audit.audit` |
+# | error estimate | $h \sum_i (b_i - \hat b_i) k_i$ | `error` of each of `Trajectory.steps` |
+# | next step length | $0.9\, h\, \text{err}^{-1/(q+1)}$ | `solvers.step_size.AdaptiveSteps` |
 # | every attempt | $t, h, \text{err}$, accepted | `Trajectory.ledger` |
 #
 # - Order is an exponent: it beats any constant as soon as you want more than a few digits.

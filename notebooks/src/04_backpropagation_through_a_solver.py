@@ -503,8 +503,8 @@ for name, slip in slips.items():
 # %% [markdown] tags=["agree"]
 # ## 9. Ours and the library's
 #
-# `odelearn.discrete` does what the two loops above do, for any $f$ with a pullback, any explicit tableau, fixed and
-# adaptive steps. `odelearn.solvers.runge_kutta.rk_step_pullback` is `rk_step_back`.
+# `odelearn/gradients/discrete.py` does what the two loops above do, for any $f$ with a pullback, any explicit tableau,
+# fixed and adaptive steps. The step and the way back through it are in `odelearn/solvers/runge_kutta.py`.
 
 # %% tags=["agree"]
 for tableau in odelearn.EULER, odelearn.HEUN, odelearn.MIDPOINT, odelearn.RK38, odelearn.RK4, odelearn.DOPRI5:
@@ -664,12 +664,12 @@ checks.check_vjp(midpoint_step, z0, 0.7, 0.1, theta)
 #
 # | formula | in words | in odelearn |
 # |---|---|---|
-# | $a_n = a_{n+1} (I + h\, df/dz)$ | (36), a step as the layer | `discrete.Sweep.back`, `adjoint.through_layer` |
-# | $a_{k_j} = h b_j a_{next} + h \sum_i A_{ij} a_{Z_i}$ | the same inside a Runge-Kutta step | `rk.rk_step_pullback` |
-# | $\sum_n h\, a_{n+1}\, df/d\theta$ | the shares of all layers; its limit is (51) | `gradients.ThetaSum` |
-# | $da/dt = -a\, df/dz$ | (35), the limit $h \to 0$ | `adjoint.da_dt` |
+# | $a_n = a_{n+1} (I + h\, df/dz)$ | (36), a step as the layer | `gradients.discrete.Discrete`, `gradients.appendix_b.through_layer` |
+# | $a_{k_j} = h b_j a_{next} + h \sum_i A_{ij} a_{Z_i}$ | the same inside a Runge-Kutta step | `solvers/runge_kutta.py` |
+# | $\sum_n h\, a_{n+1}\, df/d\theta$ | the shares of all layers; its limit is (51) | `gradients/base.py` |
+# | $da/dt = -a\, df/dz$ | (35), the limit $h \to 0$ | `gradients.appendix_b.da_dt` |
 # | $\lvert a_n - a(t_n) \rvert = O(h^p)$ | the gap closes with the order of the method | tests/test_gradients.py |
-# | every $c$-th state | memory $O(\sqrt N)$, the same bits | `checkpointed.Checkpointed` |
+# | every $c$-th state | memory $O(\sqrt N)$, the same bits | `gradients.checkpointed.Checkpointed` |
 #
 # - A solve is a network whose layers share one $\theta$; its gradient is the chain rule, last layer first.
 # - *Discretise, then differentiate* gives the exact gradient of the computed loss. *Differentiate, then discretise*

@@ -11,7 +11,7 @@
 # The paper *Neural Ordinary Differential Equations* proves its gradient in two pages. They are short pages: a sentence
 # is missing here and there, and it is the sentence that a reader needs. This notebook goes through all the displayed
 # equations in their order. Each is stated as the paper has it, argued in words, checked as a number, and shown next to
-# the line of `odelearn/adjoint.py` that says the same.
+# the line of `odelearn/gradients/appendix_b.py` that says the same.
 
 # %%
 import inspect
@@ -22,6 +22,7 @@ import odelearn
 from odelearn import checks
 from odelearn.checks import known_mistakes
 from odelearn.gradients import appendix_b as B
+from odelearn.gradients import backsolve
 from odelearn.plotting.course import appendix_b as figures
 
 rng = np.random.default_rng(1)
@@ -90,7 +91,7 @@ def beside(equation, naive, function, *args, rtol=1e-9):
     flat = lambda x: np.concatenate([np.ravel(part) for part in x]) if isinstance(x, tuple) else np.ravel(x)
     ours, theirs = flat(naive), flat(function(*args))
     agreed[equation] = np.abs(ours - theirs).max() < rtol * np.abs(ours).max()
-    print(f"odelearn.adjoint.{function.__name__}:   {inspect.getsource(function).splitlines()[-1].strip()}")
+    print(f"appendix_b.{function.__name__}:   {inspect.getsource(function).splitlines()[-1].strip()}")
     print(f"the same numbers: {agreed[equation]}")
 
 
@@ -572,18 +573,17 @@ print("the complex step through the solve agrees:", np.allclose(a_theta, through
 
 # %% [markdown]
 # In `odelearn`, `Backsolve` does this, with a pullback where we have matrices, and a batch where we have one vector. It
-# has two ways to it. `adjoint.packed` is the algorithm to the letter, one vector with everything in it. It serves
-# solvers that are a black box, such as SciPy's. `adjoint.summed` solves for $z$ and $a$ only: $a_\theta$ is a sum that
-# nothing depends on, as the zero rows say, so it is added up beside the solve, with the weights $h\, b_i$ that a
-# Runge-Kutta step would give it as a state. For a network with a million parameters that keeps the state small. Both
-# give the same numbers. Here are the lines of the module that carry the number (51), one of each way; `k` is the slope
-# that the solver is given:
+# has two ways to it. For a solver that is a black box, such as SciPy's, it is the algorithm to the letter, one vector
+# with everything in it. For a Runge-Kutta method it solves for $z$ and $a$ only: $a_\theta$ is a sum that nothing
+# depends on, as the zero rows say, so it is added up beside the solve, with the weights $h\, b_i$ that a Runge-Kutta
+# step would give it as a state. For a network with a million parameters that keeps the state small. Both give the same
+# numbers. Here are the lines of `odelearn/gradients/backsolve.py` that carry the number (51):
 
 
 # %%
 def lines_of(number):
-    """The lines of odelearn/adjoint.py that are tagged with an equation's number."""
-    lines = inspect.getsource(B).splitlines()
+    """The lines of odelearn/gradients/backsolve.py that are tagged with an equation's number."""
+    lines = inspect.getsource(backsolve).splitlines()
     return [line.strip() for line in lines if "#" in line and f"({number})" in line.split("#")[-1]]
 
 
@@ -765,13 +765,13 @@ print("\nthe same numbers:", agreed[52])
 # %% [markdown]
 # Line for line:
 #
-# | Algorithm 2 | the cell above | `odelearn/adjoint.py` |
+# | Algorithm 2 | the cell above | `odelearn/gradients/backsolve.py` |
 # |---|---|---|
-# | $\frac{\partial L}{\partial t_1} = \frac{\partial L}{\partial z(t_1)} f(z(t_1), t_1, \theta)$ | `a_ts[i] = ...` | `packed`, `summed`; in `summed` the $f$ is that of the first stage of the backward step, so it costs nothing |
-# | $s_0 = [z(t_1), \frac{\partial L}{\partial z(t_1)}, 0, -\frac{\partial L}{\partial t_1}]$ | `a_t = a_t - a_ts[i]`, then `s0` | `Backsolve.vjp` begins with $z$ and $a$; in `packed` the vector `S` is $s_0$ |
-# | $\text{aug-dynamics} = [f, -a \frac{\partial f}{\partial z}, -a \frac{\partial f}{\partial \theta}, -a \frac{\partial f}{\partial t}]$ | `aug_dynamics` | `augmented` for $z$ and $a$; `packed` has the rest as states, `summed` as sums |
-# | $\text{ODESolve}(s_0, \text{aug-dynamics}, t_1, t_0, \theta)$ | `odesolve(..., (ts[i], ts[i - 1]), ...)` | one solve an interval in `packed`, step after step in `summed` |
-# | Figure 2: adjust $a$ at each observation | `+ a_zs[i - 1]` | `arrive`, inside `Backsolve.vjp` |
+# | $\frac{\partial L}{\partial t_1} = \frac{\partial L}{\partial z(t_1)} f(z(t_1), t_1, \theta)$ | `a_ts[i] = ...` | a line with (52); for a Runge-Kutta method the $f$ is that of the first stage of the backward step, so it costs nothing |
+# | $s_0 = [z(t_1), \frac{\partial L}{\partial z(t_1)}, 0, -\frac{\partial L}{\partial t_1}]$ | `a_t = a_t - a_ts[i]`, then `s0` | `Backsolve.vjp` begins with $z$ and $a$, the line with (34); $a_\theta$ and $a_t$ begin beside them |
+# | $\text{aug-dynamics} = [f, -a \frac{\partial f}{\partial z}, -a \frac{\partial f}{\partial \theta}, -a \frac{\partial f}{\partial t}]$ | `aug_dynamics` | $f$ and (35) for $z$ and $a$; (51) and (52) for the rest, as sums or, for a black box, as states |
+# | $\text{ODESolve}(s_0, \text{aug-dynamics}, t_1, t_0, \theta)$ | `odesolve(..., (ts[i], ts[i - 1]), ...)` | one solve an interval |
+# | Figure 2: adjust $a$ at each observation | `+ a_zs[i - 1]` | the line that says "a jumps" |
 
 # %% [markdown] tags=["checkpoint"]
 # **Checkpoint.** Now the gradients of the times, for a batch and a general $f$. The solve is there. Only the
@@ -1080,7 +1080,7 @@ for name, slip in planted.items():
 # %% [markdown] tags=["agree"]
 # ## 12. Ours and the library's
 #
-# Every displayed equation of Appendix B has been computed twice in this notebook, naively and by `odelearn.adjoint`:
+# Every displayed equation of Appendix B has been computed twice in this notebook, naively and by `odelearn.gradients`:
 
 # %% tags=["agree"]
 assert sorted(agreed) == list(range(34, 53)) and all(agreed.values())
@@ -1223,20 +1223,20 @@ checks.check_adjoint(no_a_t)
 #
 # | equation | formula | section | in odelearn |
 # |---|---|---|---|
-# | (34) | $a(t) = dL/dz(t)$, the gradient of the loss to come | 1 | `adjoint.adjoint` |
-# | (35), (45) | $da/dt = -a\, \partial f / \partial z$ | 3 | `adjoint.da_dt` |
-# | (36) | the chain rule through a layer | 2 | `adjoint.through_layer` |
-# | (37) | $T_\varepsilon(z(t), t) = z(t + \varepsilon)$ | 2 | `adjoint.T` |
-# | (38) | $a(t) = a(t + \varepsilon)\, \partial T_\varepsilon / \partial z$, for any $\varepsilon$ | 2 | `adjoint.a_before` |
-# | (39), (40) | the quotient; the same by (38) | 3 | `adjoint.quotient`, `adjoint.quotient_through_layer` |
-# | (41), (42) | $T_\varepsilon = z + \varepsilon f + O(\varepsilon^2)$; its derivative, by the variational equation | 3 | `adjoint.T_taylor`, `adjoint.a_before_taylor` |
-# | (43), (44) | $I$ cancels, $\varepsilon$ divides out | 3 | `adjoint.quotient_taylor`, `adjoint.quotient_reduced` |
-# | (46) | $a(t_0) = a(t_N) - \int_{t_N}^{t_0} a\, \partial f / \partial z\, dt$ | 4 | `adjoint.a_at_start` |
-# | Figure 2 | $a$ jumps by $\partial L / \partial z(t_i)$ | 5 | `adjoint.Backsolve` |
-# | (47), (48) | $[z, \theta, t]$ moves by $[f, 0, 1]$ | 6 | `adjoint.f_aug` |
-# | (49), (50) | two zero rows; $-[a\, \partial f / \partial z, a\, \partial f / \partial \theta, a\, \partial f / \partial t]$ | 6 | `adjoint.df_aug`, `adjoint.da_aug_dt` |
-# | (51), Algorithm 1 | $dL/d\theta = -\int_{t_N}^{t_0} a\, \partial f / \partial \theta\, dt$ | 7 | `adjoint.Backsolve`, `adjoint.packed` |
-# | (52), Algorithm 2 | $dL/dt_N = H(t_N)$, $dL/dt_0 = -H(t_0)$, $H = a f$, $a_t = -H$ | 8 | `adjoint.Backsolve`, `adjoint.packed` |
+# | (34) | $a(t) = dL/dz(t)$, the gradient of the loss to come | 1 | `gradients.appendix_b.adjoint` |
+# | (35), (45) | $da/dt = -a\, \partial f / \partial z$ | 3 | `gradients.appendix_b.da_dt` |
+# | (36) | the chain rule through a layer | 2 | `gradients.appendix_b.through_layer` |
+# | (37) | $T_\varepsilon(z(t), t) = z(t + \varepsilon)$ | 2 | `gradients.appendix_b.T` |
+# | (38) | $a(t) = a(t + \varepsilon)\, \partial T_\varepsilon / \partial z$, for any $\varepsilon$ | 2 | `gradients.appendix_b.a_before` |
+# | (39), (40) | the quotient; the same by (38) | 3 | `gradients.appendix_b.quotient`, `gradients.appendix_b.quotient_through_layer` |
+# | (41), (42) | $T_\varepsilon = z + \varepsilon f + O(\varepsilon^2)$; its derivative, by the variational equation | 3 | `gradients.appendix_b.T_taylor`, `gradients.appendix_b.a_before_taylor` |
+# | (43), (44) | $I$ cancels, $\varepsilon$ divides out | 3 | `gradients.appendix_b.quotient_taylor`, `gradients.appendix_b.quotient_reduced` |
+# | (46) | $a(t_0) = a(t_N) - \int_{t_N}^{t_0} a\, \partial f / \partial z\, dt$ | 4 | `gradients.appendix_b.a_at_start` |
+# | Figure 2 | $a$ jumps by $\partial L / \partial z(t_i)$ | 5 | `gradients.backsolve.Backsolve` |
+# | (47), (48) | $[z, \theta, t]$ moves by $[f, 0, 1]$ | 6 | `gradients.appendix_b.f_aug` |
+# | (49), (50) | two zero rows; $-[a\, \partial f / \partial z, a\, \partial f / \partial \theta, a\, \partial f / \partial t]$ | 6 | `gradients.appendix_b.df_aug`, `gradients.appendix_b.da_aug_dt` |
+# | (51), Algorithm 1 | $dL/d\theta = -\int_{t_N}^{t_0} a\, \partial f / \partial \theta\, dt$ | 7 | `gradients.backsolve.Backsolve` |
+# | (52), Algorithm 2 | $dL/dt_N = H(t_N)$, $dL/dt_0 = -H(t_0)$, $H = a f$, $a_t = -H$ | 8 | `gradients.backsolve.Backsolve` |
 #
 # - The adjoint is the gradient of the loss to come. Its equation is the chain rule for a layer that lasts no time.
 # - $\theta$ and $t$ are states that do not look at themselves; so their adjoints are sums, collected on the way back.

@@ -497,8 +497,8 @@ figures.evidence_bound(sigma, minus_KL, plus_KL, log_evidence, np.exp(posterior[
 # - *Stale time.* $f$ is asked at the $t$ where the interval begins, all the way through the interval.
 # - *$a_\theta$ forgotten.* It starts from zero in each interval, so that only the interval next to $t_0$ counts.
 #
-# `odelearn.slips` has Algorithm 2 with a switch for each slip. Here they all run on a small network with a batch of
-# three, and four tests look at the result: one that compares only $dL/d\theta$; one where $f$ does not depend on $t$;
+# `odelearn.checks.known_mistakes` has Algorithm 2 with a switch for each slip. Here they all run on a small network
+# with a batch of three, and four tests look at the result: one that compares only $dL/d\theta$; one where $f$ does not depend on $t$;
 # one where the loss looks at the last state only; and `checks.check_adjoint`, where everything is compared, $f$ depends
 # on $t$, and the loss looks at every state. **Before you run the cell:** which of the slips would get past the first
 # three?
@@ -665,17 +665,17 @@ for name in "right", "stale time", "averaged over the batch":
 #
 # | slip | right form | found by | in odelearn |
 # |---|---|---|---|
-# | $a_t(t_N) = 0$ or $+dL/dt_N$ | $a_t(t_N) = -dL/dt_N$, since $a_t = -H$ | comparing $dL/dt_0$; $\sum_i dL/dt_i = 0$ without $t$ in $f$ | `adjoint.packed` |
-# | stale $f$ at $t_0$ | $dL/dt_0 = -a(t_0) f(z(t_0), t_0, \theta)$ | the same | `adjoint.packed` |
-# | $dL/dt_i = -a\, \partial f/\partial t$ | $dL/dt_i = dL/dz(t_i)\, f$, (52) | the same | `adjoint.packed` |
-# | flipped signs in (50) | $-a\, \partial f/\partial \cdot$ in either direction; $h$ has the sign | comparing all three | `adjoint.da_aug_dt` |
+# | $a_t(t_N) = 0$ or $+dL/dt_N$ | $a_t(t_N) = -dL/dt_N$, since $a_t = -H$ | comparing $dL/dt_0$; $\sum_i dL/dt_i = 0$ without $t$ in $f$ | `gradients.backsolve.Backsolve` |
+# | stale $f$ at $t_0$ | $dL/dt_0 = -a(t_0) f(z(t_0), t_0, \theta)$ | the same | `gradients.backsolve.Backsolve` |
+# | $dL/dt_i = -a\, \partial f/\partial t$ | $dL/dt_i = dL/dz(t_i)\, f$, (52) | the same | `gradients.backsolve.Backsolve` |
+# | flipped signs in (50) | $-a\, \partial f/\partial \cdot$ in either direction; $h$ has the sign | comparing all three | `gradients.appendix_b.da_aug_dt` |
 # | one step too many | $n$ steps of $(t_{i+1} - t_i)/n$ | a clock, $dz/dt = 1$; the order of RK4 | `checks.check_solver`, `checks.check_adjoint` |
-# | dropped jumps | $a + dL/dz(t_i)$ at every observation | a loss that looks at every state | `adjoint.Backsolve` |
-# | $a_\theta$ divided by the batch | a sum over rows | factor $1/B$ in `check_gradient` | `gradients.ThetaSum` |
+# | dropped jumps | $a + dL/dz(t_i)$ at every observation | a loss that looks at every state | `gradients.backsolve.Backsolve` |
+# | $a_\theta$ divided by the batch | a sum over rows | factor $1/B$ in `check_gradient` | `gradients.backsolve.Backsolve` |
 # | (10), (33) | $d \log p/dt = -\sum_i \partial f_i/\partial z_i$, (8) | $\lvert\det\rvert$ of the flow, (6) | |
 # | plus KL | ELBO $= \mathbb{E} \log p(x \mid z) - \text{KL}$ | the gradient at a known posterior | |
 #
-# All of them: `slips.SLIPS`; the check that names them: `checks.check_adjoint`.
+# All of them: `checks.known_mistakes.SLIPS`; the check that names them: `checks.check_adjoint`.
 #
 # - One number explains the time gradients: $H = a f$, $dH/dt = a\, \partial f/\partial t$, $dL/dt_N = +H(t_N)$,
 #   $dL/dt_0 = -H(t_0)$.

@@ -686,11 +686,11 @@ for T in 0.25, 0.5, 0.75, 1.0:
 #
 # | promise | what we measured | in odelearn |
 # |---|---|---|
-# | memory $O(1)$ | true for `Backsolve`; $O(\sqrt N)$ is nearly as little, with exact gradients | `adjoint.Backsolve`, `checkpointed.Checkpointed`; `Gradients.stats.bytes` |
-# | half the evaluations backward | 0.6 to 2.4 times as many, by the norm and the size of the loss | `dynamics.counted`, `control.rms` |
-# | reversible | up to $\text{tol} \cdot e^{\lvert\lambda\rvert T}$ | `Gradients.drift`, `drift.DriftWarning` |
-# | adaptive | yes; but the solve then is a function with jumps | `Trajectory.replay`, `discrete.Discrete` |
-# | all of it | one table | `compare.compare_gradients` |
+# | memory $O(1)$ | true for `Backsolve`; $O(\sqrt N)$ is nearly as little, with exact gradients | `gradients.backsolve.Backsolve`, `gradients.checkpointed.Checkpointed`; `Gradients.stats.bytes` |
+# | half the evaluations backward | 0.6 to 2.4 times as many, by the norm and the size of the loss | `dynamics.counted`, `solvers.step_size.rms` |
+# | reversible | up to $\text{tol} \cdot e^{\lvert\lambda\rvert T}$ | `Gradients.drift`, `gradients.drift.DriftWarning` |
+# | adaptive | yes; but the solve then is a function with jumps | `Trajectory.replay`, `gradients.discrete.Discrete` |
+# | all of it | one table | `verify.compare.compare_gradients` |
 #
 # - Three derivatives: of the flow, of the frozen mesh, with the mesh included. Test each method against its own.
 # - If memory allows, `Discrete`; if not, `Checkpointed`. Solve backwards only where nothing contracts.
