@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import pkgutil
 import signal
 import sys
 
@@ -42,7 +43,10 @@ def main(argv=None):
         signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background: still, SIGINT means stop
     try:
         arguments = vars(parser().parse_args(argv))
-        return arguments.pop("run")(**arguments)
+        run = pkgutil.resolve_name(
+            f"odelearn.{arguments.pop('run')}"
+        )  # imported now, so that --help is answered at once
+        return run(**arguments)
     except (UsageError, DataError) as error:
         return complain(error, 2)
     except OSError as error:
@@ -81,7 +85,7 @@ def parser():
 
 def add_fit(commands):
     fit = commands.add_parser("fit", help="train a model on a CSV file (default: the lynx and the hare)")
-    fit.set_defaults(run=run_fit)
+    fit.set_defaults(run="fitting.fit:fit")
     fit.add_argument("csv", nargs="?", help="a CSV file whose first line names the columns; empty cells are missing")
     fit.add_argument("--time", metavar="COLUMN", help="the column of times (default: the first)")
     fit.add_argument("--columns", metavar="A,B", type=names, help="the columns to learn (default: all with numbers)")
@@ -103,7 +107,7 @@ def add_fit(commands):
 
 def add_predict(commands):
     predict = commands.add_parser("predict", help="write the forecast of a saved model as a CSV file")
-    predict.set_defaults(run=run_predict)
+    predict.set_defaults(run="fitting.predict:predict")
     predict.add_argument("model", metavar="MODEL.npz", help="a file written by fit")
     predict.add_argument("--until", metavar="T", type=float, required=True, help="the last time; may precede the data")
     predict.add_argument("--points", metavar="N", type=positive, default=201, help="equally spaced (default: 201)")
@@ -112,61 +116,22 @@ def add_predict(commands):
 
 def add_spiral(commands):
     spiral = commands.add_parser("spiral", help="learn the linear and the cubic spiral; a figure and a GIF")
-    spiral.set_defaults(run=run_spiral)
+    spiral.set_defaults(run="experiments.spiral:spiral")
     spiral.add_argument("--steps", metavar="N", type=positive, help="of each training (default: 150 and 2500)")
     spiral.add_argument("--seed", metavar="N", type=count, default=0, help="of noise, windows, network (default: 0)")
     spiral.add_argument("--out", metavar="DIR", default="odelearn-out", help="(default: odelearn-out)")
 
 
 def add_studies(commands):
-    for name, run, what in (
-        ("compare", run_compare, "lay the six gradients side by side; tables and gradients.png"),
-        ("audit", run_audit, "audit every solver, SciPy's too; a table and work_precision.png"),
-        ("figures", run_figures, "write every figure of the README and figures/"),
+    for name, what in (
+        ("compare", "lay the six gradients side by side; tables and gradients.png"),
+        ("audit", "audit every solver, SciPy's too; a table and work_precision.png"),
+        ("figures", "write every figure of the README and figures/"),
     ):
         study = commands.add_parser(name, help=what)
-        study.set_defaults(run=run)
+        study.set_defaults(run=f"experiments.{name}:{name}")
         study.add_argument("--out", metavar="DIR", default="figures", help="(default: figures)")
         study.add_argument("--quick", action="store_true", help="fewer points and steps, for a first look")
-
-
-# Each command imports its experiment when it runs, so that --help and mistakes are answered at once.
-
-
-def run_fit(**arguments):
-    from .fitting.fit import fit
-
-    return fit(**arguments)
-
-
-def run_predict(**arguments):
-    from .fitting.predict import predict
-
-    return predict(**arguments)
-
-
-def run_spiral(**arguments):
-    from .experiments.spiral import spiral
-
-    return spiral(**arguments)
-
-
-def run_compare(**arguments):
-    from .experiments.compare import compare
-
-    return compare(**arguments)
-
-
-def run_audit(**arguments):
-    from .experiments.audit import audit
-
-    return audit(**arguments)
-
-
-def run_figures(**arguments):
-    from .experiments.figures import figures
-
-    return figures(**arguments)
 
 
 # What an argument may be. argparse puts the name of the argument before the message.

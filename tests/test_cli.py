@@ -165,7 +165,7 @@ WRONG = {  # arguments, words that the line must have
     "not a number": (["fit", "--lr", "fast"], ["--lr", "'fast'"]),
     "negative rate": (["fit", "--lr", "-1"], ["--lr", "'-1'"]),
     "unknown model": (["fit", "--model", "arima"], ["arima", "mlp", "FILE.py:f"]),
-    "unknown companion": (["fit", "--beside", "arima"], ["arima"]),
+    "unknown baseline": (["fit", "--beside", "arima"], ["arima"]),
     "one column of two": (["fit", "--model", "lotka-volterra", "--columns", "hare"], ["2 columns", "hare"]),
     "negative counts": (["fit", "minus.csv", "--model", "lotka-volterra"], ["means", "-1"]),
     "no such model file": (["fit", "--model", "nothing.py:f"], ["nothing.py", "no such file"]),
@@ -273,7 +273,7 @@ def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, mon
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_ctrl_c_before_training_and_in_the_companion_is_status_130(folder, monkeypatch, capsys):
+def test_ctrl_c_before_training_and_in_the_baseline_is_status_130(folder, monkeypatch, capsys):
     """The model itself is saved before anything is set beside it."""
     step, calls = Adam.step, itertools.count(1)
 
@@ -285,7 +285,7 @@ def test_ctrl_c_before_training_and_in_the_companion_is_status_130(folder, monke
     monkeypatch.setattr(Adam, "step", interrupted)
     assert main(["fit", "good.csv", "--steps", "3", "--beside", "linear", "--out", "out"]) == 130
     assert Path("out/good.npz").exists()
-    monkeypatch.setattr("odelearn.fitting.fit.gradient_report", interrupting)
+    monkeypatch.setattr("odelearn.fitting.fit.check_training", interrupting)
     assert main(["fit", "good.csv", "--steps", "3"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "odelearn: stopped by Ctrl-C"
 

@@ -23,11 +23,11 @@ from odelearn import (
 from odelearn.autodiff.tape import grad
 from odelearn.experiments.spiral import A, H, film_steps
 from odelearn.experiments.windows import learn_from_windows
-from odelearn.fitting.gradient_check import closing, fixed, gradient_report
+from odelearn.fitting.gradient_check import check_training, convergence_line, with_fixed_steps
 from odelearn.fitting.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
 from odelearn.fitting.options import solver_from
 from odelearn.fitting.series import Series, series_from_csv
-from odelearn.fitting.store import save_model, whole_file
+from odelearn.fitting.store import atomic_write, save_model
 from odelearn.fitting.training import FIRST_ROWS, Training, r_squared
 from odelearn.plotting.fit import Curve, fit_figure
 
@@ -233,17 +233,17 @@ def test_a_model_that_blows_up_in_the_held_out_rows_is_nan_there():
 
 def test_backsolve_is_said_to_close_at_the_order_of_the_method():
     for solver, factor in ((euler(n=20), 2), (rk4(n=6), 16)):
-        passed, text = gradient_report(training(series(), "linear", solver))
+        passed, text = check_training(training(series(), "linear", solver))
         assert passed and f"theory: about {factor}," in text
         measured = float(text.split(" times smaller")[0].split()[-1])
         assert np.log2(measured) == pytest.approx(np.log2(factor), abs=0.15)
-    assert "round-off" in closing([1e-14, 1e-15], rk4(n=1).tableau)
+    assert "round-off" in convergence_line([1e-14, 1e-15], rk4(n=1).tableau)
 
 
 def test_the_check_takes_fixed_steps():
-    assert fixed(rk4(n=3)) == rk4(n=3) and fixed(rk4(n=3), halved=True) == rk4(n=6)
-    assert fixed(euler(h=0.1), halved=True) == euler(h=0.05)
-    assert fixed(dopri5()).control.n == 2 and fixed(dopri5(), halved=True).control.n == 4
+    assert with_fixed_steps(rk4(n=3)) == rk4(n=3) and with_fixed_steps(rk4(n=3), halved=True) == rk4(n=6)
+    assert with_fixed_steps(euler(h=0.1), halved=True) == euler(h=0.05)
+    assert with_fixed_steps(dopri5()).control.n == 2 and with_fixed_steps(dopri5(), halved=True).control.n == 4
 
 
 # ---- options and files
@@ -284,7 +284,7 @@ def test_what_is_no_series_says_where(tmp_path, content, options, words):
 def test_an_interrupted_file_leaves_the_one_before(tmp_path):
     path = tmp_path / "model.npz"
     path.write_bytes(b"before")
-    with pytest.raises(KeyboardInterrupt), whole_file(path) as draft:
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as draft:
         Path(draft).write_bytes(b"half of what w")
         raise KeyboardInterrupt
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
@@ -355,10 +355,8 @@ def test_euler_learns_the_matrix_that_makes_its_own_steps_exact():
     A_h = np.array([[eigenvalue.real, -eigenvalue.imag], [eigenvalue.imag, eigenvalue.real]])
 
     field = lambda z, t, theta: z @ theta.reshape(2, 2).T
-    settings = {"length": 5, "batch": 30, "rates": (0.05, 1e-4)}
-    thetas, history = learn_from_windows(
-        field, A.ravel(), ts, zs, euler(n=1), 150, np.random.default_rng(0), **settings
-    )
+    settings = {"steps": 150, "rng": np.random.default_rng(0), "length": 5, "batch": 30, "rates": (0.05, 1e-4)}
+    thetas, history = learn_from_windows(field, A.ravel(), ts, zs, euler(n=1), **settings)
     assert np.abs(thetas[-1].reshape(2, 2) - A_h).max() < 1e-3 < np.abs(A - A_h).max() / 10
     assert np.abs(A + h / 2 * A @ A - A_h).max() < h**2
     assert len(thetas) == 151 and len(history) == 150

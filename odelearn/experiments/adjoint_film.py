@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..dynamics import as_dynamics
-from ..fitting.store import whole_file, writable_directory
+from ..fitting.store import atomic_write, writable_directory
 from ..gradients.backsolve import augmented
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import rk4, steps
@@ -21,20 +21,21 @@ def field(z, t, theta):
 
 
 def film(out="figures", frames=60):
-    """Write adjoint.gif into `out`: z(t) and what was observed, then a(t) on its way back. Returns the status 0."""
+    """Write adjoint.gif into the directory `out`: z(t) and what was observed, then a(t) on its way back, in `frames`
+    frames. Returns the exit status 0. Raises UsageError where `out` cannot be written to."""
     from ..plotting import gradients  # here, because matplotlib takes its time
 
     out = writable_directory(out)
     z = odesolve([1.2, 0.6], field, TS, THETA, SOLVER)
     observed = z.zs + np.random.default_rng(4).normal(0, 0.15, z.zs.shape)
-    path = way_back(z.zs, 2 * (z.zs - observed))  # of L = sum |z(t_i) - observed_i|^2
-    with whole_file(out / "adjoint.gif") as draft:
+    path = backward_path(z.zs, 2 * (z.zs - observed))  # of L = sum |z(t_i) - observed_i|^2
+    with atomic_write(out / "adjoint.gif") as draft:
         gradients.adjoint_film(z, observed, path, frames, draft)
     print(f"Filmed in {out / 'adjoint.gif'}")
     return 0
 
 
-def way_back(zs, a_zs):
+def backward_path(zs, a_zs):
     """[(t, a), ...] from t_N to t_0 along Algorithm 2; two entries with one t are a jump."""
     N, times = len(TS) - 1, TS.tolist()
     s = np.stack([zs[N], a_zs[N]])

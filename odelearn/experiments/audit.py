@@ -1,19 +1,21 @@
-"""Every solver of the house and of SciPy on the bench: a table of what was observed, and the work-precision diagram."""
+"""Every solver of odelearn and of SciPy put to the test: a table of orders, and the work-precision diagram."""
 
 from functools import partial
 
 import numpy as np
+from tqdm import tqdm
 
-from ..fitting.store import whole_file, writable_directory
+from ..fitting.store import atomic_write, writable_directory
 from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
-from ..verify.solver_audit import audit as examine
+from ..verify.gradient_report import table
+from ..verify.solver_audit import audit as audit_solver
 from ..verify.solver_audit import by
 from ..verify.solver_problems import Problem
 from ..verify.solver_trials import Bench
 
 FIXED = {solver.__name__: solver for solver in (euler, midpoint, heun, ralston, rk4, rk38)}
 ADAPTIVE = {solver.__name__: solver for solver in (bosh3, dopri5, tsit5, dop853)}
-SCIPYS = {  # the order, where evaluations show it
+SCIPY_ORDERS = {  # the order, where evaluations show it
     "SciPy RK23": 3,
     "SciPy RK45": 5,
     "SciPy DOP853": 8,
@@ -29,20 +31,26 @@ MOST_EVALS = 5000  # where a curve of the diagram ends
 
 
 def audit(out="figures", quick=False):
-    """Print a line for every solver, write work_precision.png into `out`; returns the exit status: 1 if one failed.
+    """The command `audit`: every solver of odelearn, and of SciPy if it is installed, on problems with known solutions.
 
-    quick: three solvers only, and few points in the diagram.
+    Prints a line for every solver (its order as observed in both directions of time, that of its dense output, its
+    error over its tolerance), then what is wrong with those that failed, and draws work_precision.png.
+
+    out    the directory for the picture; it is made if need be
+    quick  three solvers only, and few points in the picture
+
+    Returns the exit status: 0, or 1 if a solver failed. Raises UsageError where `out` cannot be written to.
     """
     out = writable_directory(out)
     scipys = {name: solver for name, solver in scipy_solvers().items() if not quick or name in QUICK}
     ours = {name: make(n=1) for name, make in FIXED.items()} | {name: make() for name, make in ADAPTIVE.items()}
-    failed = []
-    print(f"{'':14}{'order':>7}{'forwards':>11}{'backwards':>11}{'dense output':>14}{'error / tolerance':>19}")
-    for name, solver in (ours | scipys).items():
-        if not quick or name in QUICK:
-            report = examine(solver, SCIPYS.get(name), name)
-            print(line(report, by_steps=name in ours), flush=True)
-            failed += [] if report else [report]
+    audited = {name: solver for name, solver in (ours | scipys).items() if not quick or name in QUICK}
+    cells, failed = [("", "order", "forwards", "backwards", "dense output", "error / tolerance", "")], []
+    for name, solver in tqdm(audited.items(), desc="audit", unit="solver"):
+        report = audit_solver(solver, SCIPY_ORDERS.get(name), name)
+        cells.append(cells_of(report, by_steps=name in ours))
+        failed += [] if report else [report]
+    print(table(cells, "<>>>>><"))
     print("Orders: the least that was seen on four problems, by the lengths of the steps; ~ by evaluations only.")
     for report in failed:
         print(f"\n{report}")
@@ -65,20 +73,19 @@ def scipy_solvers():
 
         return solve
 
-    return {name: solver(name.removeprefix("SciPy ")) for name in SCIPYS}
+    return {name: solver(name.removeprefix("SciPy ")) for name in SCIPY_ORDERS}
 
 
-def line(report, by_steps):
-    """One line of the table: the worst of what was observed on all problems."""
+def cells_of(report, by_steps):
+    """One row of the table: the worst of what was observed on all problems."""
     seen = {row.check: (row.forwards, row.backwards) for row in report.rows}
     forwards, backwards = np.min(list(report.orders.values()) or [[np.nan, np.nan]], axis=0)
     dense = min(seen.get("order of dense output", [np.nan]))
     error = max(seen.get("error / tolerance, at most", [np.nan]))
     about = "" if by_steps else "~"
-    cells = f"{about}{forwards:.2f}", f"{about}{backwards:.2f}", f"{dense:.2f}", f"{error:.2g}"
-    cells = [cell.replace("nan", "-") for cell in (str(report.declared or "varies"), *cells)]
-    verdict = "passed" if report else "FAILED"
-    return f"{report.name:14}{cells[0]:>7}{cells[1]:>11}{cells[2]:>11}{cells[3]:>14}{cells[4]:>19}  {verdict}"
+    numbers = f"{about}{forwards:.2f}", f"{about}{backwards:.2f}", f"{dense:.2f}", f"{error:.2g}"
+    numbers = ["-" if "nan" in number else number for number in numbers]
+    return report.name, str(report.declared or "varies"), *numbers, "passed" if report else "FAILED"
 
 
 # ---- work and precision
@@ -89,17 +96,17 @@ def lotka_volterra(z, t, theta):
     return np.array([x * (1.5 - y), y * (x - 3.0)])
 
 
-MOON = 0.012277471
+MU = 0.012277471  # the mass of the moon over that of the earth and the moon
 
 
 def arenstorf(z, t, theta):
     """A satellite of the earth and the moon, in coordinates that turn with them: closed, with close encounters.
     Hairer, Norsett, Wanner, Solving ODEs I, section II.0."""
     x, y, vx, vy = z
-    from_earth = ((x + MOON) ** 2 + y * y) ** 1.5
-    from_moon = ((x - 1 + MOON) ** 2 + y * y) ** 1.5
-    ax = x + 2 * vy - (1 - MOON) * (x + MOON) / from_earth - MOON * (x - 1 + MOON) / from_moon
-    ay = y - 2 * vx - (1 - MOON) * y / from_earth - MOON * y / from_moon
+    from_earth = ((x + MU) ** 2 + y * y) ** 1.5
+    from_moon = ((x - 1 + MU) ** 2 + y * y) ** 1.5
+    ax = x + 2 * vy - (1 - MU) * (x + MU) / from_earth - MU * (x - 1 + MU) / from_moon
+    ay = y - 2 * vx - (1 - MU) * y / from_earth - MU * y / from_moon
     return np.array([vx, vy, ax, ay])
 
 
@@ -120,7 +127,7 @@ def draw(out, scipys, quick):
     from ..plotting import solvers, style  # here, because matplotlib takes its time
 
     curves = {name: work_precision(problem, scipys, quick) for name, problem in PROBLEMS.items()}
-    with whole_file(out / "work_precision.png") as draft:
+    with atomic_write(out / "work_precision.png") as draft:
         style.save(solvers.work_precision_figure(curves), draft)
     print(f"\nDrawn in {out / 'work_precision.png'}")
 
@@ -134,13 +141,13 @@ def work_precision(problem, scipys, quick):
     solves = {name: [by(FIXED[name](n=n)) for n in STEPS] for name in ("euler", "midpoint", "rk4")}
     solves |= {name: [by(make(tol, tol)) for tol in TOLERANCES] for name, make in ADAPTIVE.items()}
     solves |= {name: [partial(solve, tol=tol) for tol in TOLERANCES] for name, solve in scipys.items()}
-    return {name: curve(known, ts, ladder[:7:3] if quick else ladder) for name, ladder in solves.items()}
+    return {name: errors_of(known, ts, refined[:7:3] if quick else refined) for name, refined in solves.items()}
 
 
-def curve(problem, ts, ladder):
-    """(evaluations, error at the end) of one solve after the other, until they become long."""
+def errors_of(problem, ts, solves):
+    """(evaluations, error at the end) of one solve after the other, each finer than the last, until they are long."""
     points = []
-    for solve in ladder:
+    for solve in solves:
         trial = Bench(2 * MOST_EVALS).run(solve, problem, ts)
         if trial.evals > MOST_EVALS:
             break

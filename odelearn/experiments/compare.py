@@ -1,9 +1,9 @@
-"""The six gradients in the laboratory: a spiral, a network, Lorenz's equations, a stiff sweep; tables and a picture."""
+"""The six gradients side by side: a spiral, a network, Lorenz's equations, a stiff sweep; tables and a picture."""
 
 import numpy as np
 
 from ..autodiff.tape import grad
-from ..fitting.store import whole_file, writable_directory
+from ..fitting.store import atomic_write, writable_directory
 from ..gradients.backsolve import Backsolve
 from ..gradients.discrete import Discrete
 from ..gradients.forward import Forward
@@ -12,9 +12,10 @@ from ..gradients.reversible import Reversible
 from ..nn.mlp import MLP
 from ..solvers.solver import dopri5, rk4
 from ..verify.compare import METHODS, compare_gradients, flat, reference_gradient, short, traced, worked
+from ..verify.gradient_report import table
 
 NET = MLP((2, 50, 2), power=3)
-SWEPT = (Backsolve(), Interpolating(), Discrete(), Reversible())
+SWEPT = (Backsolve(), Interpolating(), Discrete(), Reversible())  # the methods of the stiff sweep
 
 
 def spiral(z, t, theta):
@@ -30,7 +31,7 @@ def lorenz(z, t, theta):
 
 
 def stiff(z, t, theta):
-    """dy/dt = lambda y,  dw/dt = y: what decays, and a slow w that has seen it."""
+    """dy/dt = lambda y,  dw/dt = y: y decays, and w is the integral of y."""
     y, w = z
     return np.stack([theta[0] * y, y])
 
@@ -64,7 +65,15 @@ def problems():
 
 
 def compare(out="figures", quick=False):
-    """Print the tables, draw gradients.png in `out`; returns the exit status 0. quick: fewer points in the picture."""
+    """The command `compare`: the six gradients on three problems, and four of them where a decay becomes stiff.
+
+    Prints a table for each problem (error, evaluations of f, pullbacks, bytes, seconds, drift) and draws gradients.png.
+
+    out    the directory for the picture; it is made if need be
+    quick  fewer points in the picture
+
+    Returns the exit status 0. Raises UsageError where `out` cannot be written to.
+    """
     out = writable_directory(out)
     for name, remark, problem in problems():
         print(f"{name}\n{compare_gradients(*problem, dopri5())}\n{remark}\n", flush=True)
@@ -81,7 +90,7 @@ def draw(out, sweep, quick):
     ns = 4 ** np.arange(1, 4 if quick else 6)
     _, _, problem = problems()[0]
     fig = gradients.gradients_figure(precision(problem, rtols), ns, memory(ns), sweep)
-    with whole_file(out / "gradients.png") as draft:
+    with atomic_write(out / "gradients.png") as draft:
         style.save(fig, draft)
     print(f"\nDrawn in {out / 'gradients.png'}")
 
@@ -106,13 +115,15 @@ def rows_of(methods, problem, solver, reference):
 
 def sweep_table(sweep):
     """Drift and errors over lambda, as text."""
-    lines = [f"Stiff: dy/dt = lambda y, dw/dt = y, L = w(1): the drift of Backsolve, and errors\n{short(dopri5())}"]
-    lines.append(f"{'lambda':>6}  {'drift':>8}  " + "  ".join(f"{short(method):>13}" for method in SWEPT))
+    cells = [("lambda", "drift", *map(short, SWEPT), "")]
     for lam, rows in sweep.items():
-        errors = "  ".join(f"{row.error:>13.1e}" for row in rows)
-        lines.append(f"{lam:>6g}  {rows[0].drift:>8.1e}  {errors}" + ("   DriftWarning" if rows[0].note else ""))
-    lines.append("What contracts by e^lambda forwards expands by as much backwards, errors and all.")
-    return "\n".join(lines)
+        errors = [f"{row.error:.1e}" for row in rows]
+        cells.append((f"{lam:g}", f"{rows[0].drift:.1e}", *errors, "DriftWarning" if rows[0].note else ""))
+    return (
+        f"Stiff: dy/dt = lambda y, dw/dt = y, L = w(1): the drift of Backsolve, and errors\n{short(dopri5())}\n"
+        f"{table(cells, '>' * (len(cells[0]) - 1) + '<')}\n"
+        "What contracts by e^lambda forwards expands by as much backwards, and so do errors."
+    )
 
 
 # ---- what the picture shows

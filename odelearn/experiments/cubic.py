@@ -18,12 +18,15 @@ Cubic = namedtuple("Cubic", "ts zs_true zs error size field")
 
 
 def learn_cubic(steps, rng):
-    """A network for the field. The test is the whole spiral from z0, which no window shows: there, errors of the speed
-    add up to an error of the phase."""
+    """Learn the field by NET in `steps` steps of Adam; rng draws the first theta and the windows. Returns a Cubic.
+
+    The test is the whole spiral from z0, which no window shows: there, errors of the speed add up to an error of the
+    phase.
+    """
     ts, zs_true = synthetic.cubic_spiral()
     theta = rng.normal(0, 0.1, NET.size)
-    settings = {"length": 10, "batch": 20, "rates": (0.03, 0.0002)}
-    thetas, _ = learn_from_windows(NET, theta, ts, zs_true, SOLVER, steps, rng, **settings)
+    settings = {"steps": steps, "rng": rng, "length": 10, "batch": 20, "rates": (0.03, 0.0002)}
+    thetas, _ = learn_from_windows(NET, theta, ts, zs_true, SOLVER, **settings)
     zs = odesolve(zs_true[0], NET, ts, thetas[-1], SOLVER).zs
     error, size = np.abs(zs - zs_true).mean(), np.abs(zs_true).mean()
     return Cubic(ts, zs_true, zs, error, size, lambda z: NET(z, 0.0, thetas[-1]))

@@ -5,7 +5,7 @@ from collections import namedtuple
 import numpy as np
 
 from ..datasets import synthetic
-from ..fitting.store import whole_file, writable_directory
+from ..fitting.store import atomic_write, writable_directory
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import dopri5, euler, rk4
 from .cubic import learn_cubic
@@ -25,7 +25,17 @@ def field(z, t, theta):
 
 
 def spiral(steps=None, seed=0, out="odelearn-out"):
-    """Learn both spirals, report the errors, write spiral.png and spiral.gif into `out`; returns the exit status 0."""
+    """The command `spiral`: learn both spirals from windows, print the errors, write spiral.png and spiral.gif.
+
+        dz/dt = A z     learned: A (2, 2), from observations with noise 0.01, by Euler and by Dormand-Prince
+        dz/dt = z^3 A   learned: a network in place of z^3 A, from observations without noise
+
+    steps  of each training; None: 150 for A, 2500 for the network
+    seed   of the noise, the windows and the first parameters
+    out    the directory for the two files; it is made if need be
+
+    Returns the exit status 0. Raises UsageError where `out` cannot be written to, KeyboardInterrupt after Ctrl-C.
+    """
     out = writable_directory(out)
     ts, zs_true, zs = synthetic.spiral(np.random.default_rng(seed))
     print(f"The linear spiral, dz/dt = A z: {len(ts)} observations with noise 0.01", flush=True)
@@ -45,8 +55,8 @@ def spiral(steps=None, seed=0, out="odelearn-out"):
 
 
 def learn_matrix(ts, zs, solver, steps, rng):
-    theta = rng.normal(0, 0.1, 4)
-    thetas, _ = learn_from_windows(field, theta, ts, zs, solver, steps, rng, length=20, batch=40, rates=(0.06, 0.02))
+    settings = {"steps": steps, "rng": rng, "length": 20, "batch": 40, "rates": (0.06, 0.02)}
+    thetas, _ = learn_from_windows(field, rng.normal(0, 0.1, 4), ts, zs, solver, **settings)
     return Learned(thetas, np.abs(thetas - A.ravel()).max(axis=1))
 
 
@@ -56,12 +66,12 @@ def draw(out, ts, zs, zs_true, linear, cubic):
 
     fine = np.linspace(ts[0], ts[-1], 400)
     curve = lambda theta: odesolve(Z0, field, fine, theta, rk4(n=1)).zs
-    with whole_file(out / "spiral.png") as draft:
+    with atomic_write(out / "spiral.png") as draft:
         curves = {name: curve(learned.thetas[-1]) for name, learned in linear.items()}
         errors = {name: learned.errors for name, learned in linear.items()}
         save(pictures.spiral_figure(zs, zs_true, curves, errors, cubic), draft)
     print(f"\nDrawn in {out / 'spiral.png'}", flush=True)
-    with whole_file(out / "spiral.gif") as draft:
+    with atomic_write(out / "spiral.gif") as draft:
         frames = film_steps(len(next(iter(linear.values())).errors))
         films = {name: [curve(learned.thetas[i]) for i in frames] for name, learned in linear.items()}
         pictures.spiral_film(zs, frames, films, errors, draft)

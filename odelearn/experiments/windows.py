@@ -9,16 +9,26 @@ from ..neural_ode import odeint
 from ..optim import Adam
 
 
-def learn_from_windows(f, theta, ts, zs, solver, steps, rng, length, batch, rates):
+def learn_from_windows(f, theta, ts, zs, solver, *, steps, rng, length, batch, rates):
     """theta of dz/dt = f(z, t, theta) from zs (T, 2) at equally spaced ts (T,).
 
-    Every step draws `batch` windows of `length` observations, starts where each one starts, and lessens the mean of
-    (z - observed)^2, with the gradient by the adjoint. rates = (first, last) of Adam's learning rate: large steps find
-    the field, small ones settle.
-    Returns every theta on the way, (steps + 1, P), and the losses. Raises KeyboardInterrupt if Ctrl-C came.
+    Every step draws `batch` windows of `length` observations, solves from the first observation of each, and lowers
+
+        L = mean (z(t_i) - observed z_i)^2
+
+    by Adam, with the gradient of the adjoint method. The learning rate falls from rates[0] to rates[1] by one factor a
+    step: large steps find the field, small ones settle.
+
+    theta   (P,), where the training starts
+    solver  a Solver
+    steps   how many steps of Adam
+    rng     a numpy Generator: it draws the windows
+
+    Returns every theta on the way, (steps + 1, P), and the losses before each step, a list.
+    Raises KeyboardInterrupt if Ctrl-C came, TrainingStopped for a step that failed.
     """
-    first, last = rates
-    opt, thetas = Adam(lr=first), []
+    lr_start, lr_end = rates
+    opt, thetas = Adam(lr=lr_start), []
 
     def loss(theta, z0s, window_ts, targets):
         residuals = odeint(z0s, f, window_ts, theta, solver) - targets  # (length, batch, 2)
@@ -29,7 +39,7 @@ def learn_from_windows(f, theta, ts, zs, solver, steps, rng, length, batch, rate
 
     def before_step(step, theta, loss):
         thetas.append(theta)
-        opt.lr = first * (last / first) ** (step / steps)
+        opt.lr = lr_start * (lr_end / lr_start) ** (step / steps)
 
     theta, history = minimise(loss_and_grad, theta, opt, steps, callback=before_step)
     if len(history) < steps:

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from ..optim import TrainingStopped
-from .gradient_check import drift_note, gradient_report, rehearse
+from ..verify.gradient_report import table
+from .gradient_check import check_training, drift_note, dry_run
 from .models import absolute, model_from
 from .options import METHODS, UsageError, solver_from
 from .series import series_from_csv
-from .store import load_model, save_model, whole_file, writable_directory
+from .store import atomic_write, load_model, save_model, writable_directory
 from .training import Training, r_squared
 
 LYNX_HARE = Path(__file__).parent.parent / "datasets" / "lynx_hare.csv"
@@ -26,12 +27,12 @@ def fit(csv=None, out=None, resume=None, **options):
     TrainingStopped for a step that failed; what had been learned is saved by then.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    training, settings, steps = go_on(resume, csv, given) if resume else begin(csv, given)
-    rehearse(training, f"--model {settings['model']}")
+    training, settings, steps = resumed_run(resume, csv, given) if resume else new_run(csv, given)
+    dry_run(training, f"--model {settings['model']}")
     name = Path(resume or csv or LYNX_HARE).stem
     out = writable_directory(out or (Path(resume).parent if resume else "odelearn-out"))
     print(description(training, settings, steps), flush=True)
-    passed, report = gradient_report(training)
+    passed, report = check_training(training)
     print(f"\nBefore training:\n{report}\n", flush=True)
     if not passed:
         print("Training goes on, but its gradient may be wrong: look at the diagnosis above.\n", flush=True)
@@ -39,13 +40,13 @@ def fit(csv=None, out=None, resume=None, **options):
     complete = train(training, settings, steps, out / f"{name}.npz")
     fits = [training]
     if complete and settings["beside"] != "none":
-        fits.append(companion(training, settings))
-    print(table(fits))
+        fits.append(baseline(training, settings))
+    print(score_table(fits))
     draw(fits, out / f"{name}.png")
     return 0 if complete else 130
 
 
-def begin(csv, given):
+def new_run(csv, given):
     """(training, settings, steps) of a new run."""
     if csv is None:
         given = {"log": True, "beside": "lotka-volterra"} | given
@@ -58,7 +59,7 @@ def begin(csv, given):
     return new_training(series, settings, steps), settings, steps
 
 
-def go_on(path, csv, given):
+def resumed_run(path, csv, given):
     """(training, settings, steps) of a saved run: the steps it had left, as many again if none, or those given."""
     series, settings, planned, state = load_model(path)
     steps = given.pop("steps", None)
@@ -102,7 +103,7 @@ def train(training, settings, steps, path):
     return complete
 
 
-def companion(training, settings):
+def baseline(training, settings):
     """Another model of the same series, by the same code, in as many steps."""
     other = new_training(training.series, settings | {"model": settings["beside"]}, training.planned)
     print(f"Beside it, by the same code: {other.model.label}, {other.model.theta0.size} parameters", flush=True)
@@ -122,23 +123,24 @@ def description(training, settings, steps):
     )
 
 
-def table(fits):
-    """R^2 of every model, for the rows it learned from and for the rows held out."""
+def score_table(fits):
+    """R^2 of every model, for the rows it learned from and for the rows held out, as text."""
     series, n = fits[0].series, fits[0].series.rows
     what = "R^2 of log counts" if series.log else "R^2"
-    lines = [f"{what:<34}{f'in sample ({n} rows)':>22}{f'held out ({series.hold_out} rows)':>22}"]
+    cells = [(what, f"in sample ({n} rows)", f"held out ({series.hold_out} rows)")]
     for training in fits:
         zs = training.predictions()
-        name = f"{training.model.label} ({training.p.size} numbers)"
-        lines.append(f"{name:<34}{r_squared(zs[:n], series.zs[:n]):>22.3f}{r_squared(zs[n:], series.zs[n:]):>22.3f}")
-    return "\n".join(lines).replace("nan", "  -")
+        scores = r_squared(zs[:n], series.zs[:n]), r_squared(zs[n:], series.zs[n:])
+        numbers = ["-" if np.isnan(score) else f"{score:.3f}" for score in scores]
+        cells.append((f"{training.model.label} ({training.p.size} numbers)", *numbers))
+    return table(cells)
 
 
 def draw(fits, path):
     from ..plotting.fit import Curve, fit_figure  # here, because matplotlib takes its time
     from ..plotting.style import save
 
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         curves = [Curve(*curve_of(training)) for training in fits]
         save(fit_figure(fits[0].series, curves), draft)
     print(f"Drawn in {path}")

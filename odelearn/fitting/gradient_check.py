@@ -19,7 +19,7 @@ ROWS = 12  # that the check looks at: enough to see every term, and cheap
 
 
 @no_warnings()
-def rehearse(training, what):
+def dry_run(training, what):
     """One loss and one gradient. Raises UsageError for a model that cannot even do that."""
     try:
         grad(training.loss)(training.p, 2)
@@ -28,14 +28,14 @@ def rehearse(training, what):
 
 
 @no_warnings()
-def gradient_report(training):
+def check_training(training):
     """(passed, text): what is known about the gradient at the start of training, on fixed steps of the same tableau.
 
     Discrete is the exact derivative of the numbers computed, so it must meet the complex step to round-off. Backsolve
     is the gradient of the exact flow by the same solver: its gap to Discrete must close like h^p when steps are halved.
     """
     p, rows, D = training.p, min(training.series.rows, ROWS), len(training.series.columns)
-    coarse, fine = fixed(training.solver), fixed(training.solver, halved=True)
+    coarse, fine = with_fixed_steps(training.solver), with_fixed_steps(training.solver, halved=True)
 
     def gradient(solver, method):
         return grad(lambda p: training.loss(p, rows, solver, method))(p)
@@ -46,7 +46,7 @@ def gradient_report(training):
         parts(p, D),
     )
     gaps = [relative_gap(gradient(solver, Backsolve()), gradient(solver, Discrete())) for solver in (coarse, fine)]
-    return report.passed, f"{report}\n{REFERENCE}\n{closing(gaps, coarse.tableau)}"
+    return report.passed, f"{report}\n{REFERENCE}\n{convergence_line(gaps, coarse.tableau)}"
 
 
 REFERENCE = """\
@@ -54,7 +54,7 @@ complex step: through the whole solve, once extrapolated finite differences have
 differences: extrapolated, component by component, where the loss does not take complex numbers"""
 
 
-def closing(gaps, tableau):
+def convergence_line(gaps, tableau):
     text = f"|Backsolve - Discrete| / |Discrete| = {gaps[0]:.1e}; with steps half as long {gaps[1]:.1e}"
     if gaps[1] < 1e-12:
         return f"{text}: round-off"
@@ -75,7 +75,7 @@ def drift_note(training):
     return f"Warning: {drift[0]}. Here: --method discrete.\n" if drift else ""
 
 
-def fixed(solver, halved=False):
+def with_fixed_steps(solver, halved=False):
     """The solver with fixed steps: its own, or 2 an interval if they are adaptive; half as long on demand."""
     control = FixedSteps(n=2) if isinstance(solver.control, AdaptiveSteps) else solver.control
     if halved:

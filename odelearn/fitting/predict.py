@@ -8,7 +8,7 @@ import numpy as np
 
 from .fit import restored
 from .options import UsageError
-from .store import load_model, whole_file
+from .store import atomic_write, load_model
 
 
 def predict(model, until, points=201, out=None):
@@ -25,9 +25,9 @@ def predict(model, until, points=201, out=None):
     ts = np.linspace(start, until, points)
     zs = restored(series, settings, planned, state).forecast(ts)
     out = Path(out or Path(model).with_name(f"{Path(model).stem}_forecast.csv"))
-    with whole_file(out) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(out) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([series.time, *series.columns])
-        writer.writerows(np.column_stack([ts, series.counts(zs)]).tolist())
+        writer.writerows(np.column_stack([ts, series.to_data(zs)]).tolist())
     print(f"Wrote {out}: {points} rows, {series.time} = {start:g} ... {until:g}")
     return 0

@@ -31,16 +31,16 @@ class Series:
 
     @cached_property
     def zs(self):
-        return self.state(self.ys)
+        return self.to_state(self.ys)
 
     @cached_property
     def observed(self):
         return ~np.isnan(self.ys)
 
-    def state(self, ys):
+    def to_state(self, ys):
         return np.log(ys) if self.log else ys
 
-    def counts(self, zs):
+    def to_data(self, zs):
         """y from z, in the units of the file."""
         return np.exp(zs) if self.log else zs
 
@@ -61,7 +61,7 @@ class Series:
         return self.ts[self.rows - 1] - self.ts[0]
 
     @cached_property
-    def first(self):
+    def first_values(self):
         """The first value observed in each column (D,): a first guess at z0."""
         return self.zs[np.argmax(self.observed, axis=0), np.arange(len(self.columns))]
 

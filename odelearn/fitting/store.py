@@ -25,7 +25,7 @@ def writable_directory(path):
 
 
 @contextmanager
-def whole_file(path):
+def atomic_write(path):
     """A name to write to, in the same directory, that becomes `path` when all is written.
 
     Whatever happens, `path` holds either what it held before or all that is new.
@@ -59,7 +59,7 @@ def save_model(path, training, settings):
     arrays = {"ts": facts.pop("ts"), "ys": facts.pop("ys"), "z0": z0, "theta": theta, "p": training.p}
     adam = {f"adam_{key}": value for key, value in training.opt.state().items()}
     text = json.dumps({"series": facts, "planned": training.planned, **settings})
-    with uninterrupted(), whole_file(path) as draft, open(draft, "wb") as file:
+    with uninterrupted(), atomic_write(path) as draft, open(draft, "wb") as file:
         np.savez(file, settings=text, history=training.history, **arrays, **adam)
 
 

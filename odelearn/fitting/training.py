@@ -24,7 +24,7 @@ class Training:
 
     def __init__(self, series, model, solver, method, lr, planned):
         self.series, self.model, self.solver, self.method, self.planned = series, model, solver, method, planned
-        self.p = np.concatenate([(series.first - series.mean) / series.scale, model.theta0])
+        self.p = np.concatenate([(series.first_values - series.mean) / series.scale, model.theta0])
         self.opt, self.history = Adam(lr=lr), []
 
     def restore(self, p, history, adam):
@@ -65,11 +65,11 @@ class Training:
         last good.
         """
         losses = list(self.history)
-        whole = len(losses), self.p, self.opt.state()
+        snapshot = self.p, len(losses), self.opt.state()
 
         def loss_and_grad(p):
-            nonlocal whole
-            whole = len(losses), p, self.opt.state()  # what belongs together, at one moment of each step
+            nonlocal snapshot
+            snapshot = p, len(losses), self.opt.state()  # what belongs together, at one moment of each step
             loss, g = value_and_grad(self.loss)(p, self.rows_at(len(losses)))
             losses.append(loss)
             return loss, g
@@ -85,7 +85,8 @@ class Training:
         if complete:
             self.p, self.history = p, losses
         else:
-            self.restore(p=whole[1], history=losses[: whole[0]], adam=whole[2])
+            p, steps_done, adam = snapshot
+            self.restore(p, losses[:steps_done], adam)
         return complete
 
     def trajectory(self, ts):

@@ -21,6 +21,7 @@ from ..gradients.reversible import Reversible
 from ..solvers.errors import SolverError
 from ..solvers.problem import initial_value_problem
 from ..solvers.solver import Solver, dop853
+from .gradient_report import table
 
 METHODS = (Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward(), Reversible())
 REFERENCE = dop853(rtol=1e-12, atol=1e-14)
@@ -157,12 +158,9 @@ class Comparison:
         self.notes = [f"{row.method}: {row.note}" for row in rows if row.note]
 
     def __str__(self):
-        lines = [[heading for _, heading, _, _ in COLUMNS], *self.cells]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        align = "<" + ">" * (len(COLUMNS) - 1)
-        lines = ["  ".join(f"{c:{a}{w}}" for c, a, w in zip(line, align, widths, strict=True)) for line in lines]
+        headings = [heading for _, heading, _, _ in COLUMNS]
         notes = [textwrap.fill(note, 118, subsequent_indent="  ") for note in self.notes]
-        return "\n".join([self.solver, *map(str.rstrip, lines), *notes])
+        return "\n".join([self.solver, table([headings, *self.cells]), *notes])
 
     __repr__ = __str__
 
@@ -171,9 +169,9 @@ class Comparison:
 
         lines = ["".join(f'<th title="{escape(text)}">{heading}</th>' for _, heading, _, text in COLUMNS)]
         lines += ["".join(f"<td>{escape(c)}</td>" for c in cells) for cells in self.cells]
-        table = "".join(f"<tr>{line}</tr>" for line in lines)
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return f"<table><caption>{escape(self.solver)}</caption>{table}</table>{notes}"
+        return f"<table><caption>{escape(self.solver)}</caption>{body}</table>{notes}"
 
 
 def cell(value, name, form):

@@ -81,7 +81,7 @@ class Report:
         return self.passed
 
     def __str__(self):
-        lines = [f"gradient check {'passed' if self.passed else 'FAILED'}", *table(self.rows)]
+        lines = [f"gradient check {'passed' if self.passed else 'FAILED'}", table([*cells_of(self.rows)], "<<>>>><><")]
         lines += [f"warning: {text}" for text in cautions(self.rows)]
         if not self.passed:
             lines += ["diagnosis:", *("  " + line for line in self.diagnosis.split("\n")), ADAPTIVE]
@@ -90,19 +90,33 @@ class Report:
     __repr__ = __str__
 
 
-def table(rows):
-    """The lines of the table: numbers to the right, error and allowance relative to the leaf's largest component."""
-    cells = [("leaf", "worst component", "gradient", "reference", "error", "allowed", "reference by", "slope", "")]
+def table(rows, align=None):
+    """Cells in columns as one text: a line for each row, two blanks between columns, none at the end of a line.
+
+    rows   lists of strings, all of one length; the first row is the header
+    align  a character for each column, "<" to the left or ">" to the right; by default all but the first go right
+
+    >>> print(table([("n", "error"), ("10", "1e-3"), ("100", "1e-4")]))
+    n    error
+    10    1e-3
+    100   1e-4
+    """
+    align = align or "<" + ">" * (len(rows[0]) - 1)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(f"{c:{a}{w}}" for c, a, w in zip(row, align, widths, strict=True)) for row in rows]
+    return "\n".join(map(str.rstrip, lines))
+
+
+def cells_of(rows):
+    """The cells of the table: for each leaf its worst component, errors relative to the leaf's largest component."""
+    yield "leaf", "worst component", "gradient", "reference", "error", "allowed", "reference by", "slope", ""
     for leaf in rows:
         _, i = leaf.worst
         g, r, gap, allowed = (np.asarray(a).flat[i] for a in (leaf.gradient, leaf.reference, leaf.gap, leaf.allowed))
         scale = 1 if leaf.is_zero else leaf.scale
         numbers = f"{g:.8g}", f"{r:.8g}", f"{gap / scale:.1e}", f"{allowed / scale:.1e}"
         verdict = "ok" if leaf.passed else "WRONG"
-        cells.append((leaf.name, leaf.components[i], *numbers, leaf.method, f"{leaf.slope:.2f}", verdict))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    align = "<<>>>><><"
-    return ["  ".join(f"{c:{a}{w}}" for c, a, w in zip(row, align, widths, strict=True)).rstrip() for row in cells]
+        yield leaf.name, leaf.components[i], *numbers, leaf.method, f"{leaf.slope:.2f}", verdict
 
 
 def cautions(rows):

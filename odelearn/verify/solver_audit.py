@@ -17,6 +17,7 @@ import numpy as np
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Solver
 from ..solvers.step_size import AdaptiveSteps, FixedSteps
+from .gradient_report import table
 from .solver_conformance import manner_rows, tableau_rows, variation_rows
 from .solver_order import ORDER, Subject, control_rows, dense_rows, is_fixed, opening_rows, order_rows
 from .solver_trials import Bench
@@ -89,10 +90,7 @@ class AuditReport:
     def __str__(self):
         cells = [("check", "forwards", "backwards", "expected", "")]
         cells += [(row.check, *map(shown, row[1:4]), row.verdict) for row in self.rows]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [f"audit of {self.name}: {'passed' if self.passed else 'FAILED'}"]
-        for cell in cells:
-            lines.append("  ".join(f"{c:{a}{w}}" for c, a, w in zip(cell, "<>>><", widths, strict=True)).rstrip())
+        lines = [f"audit of {self.name}: {'passed' if self.passed else 'FAILED'}", table(cells, "<>>><")]
         for title, text in ("notes", self.notes), ("diagnosis", self.diagnosis):
             if text:
                 lines += [f"{title}:", *("  " + line for line in text.split("\n"))]
