@@ -7,101 +7,196 @@ import numpy as np
 
 
 class SGD:
-    """Steepest descent with Polyak's (1964) momentum:  u = momentum u + g,  theta = theta - lr u."""
+    """Steepest descent with momentum:  u = momentum u + g,  theta = theta - lr u,  from u = 0.
+
+    lr        the step length, a positive number
+    momentum  how much of the last step is kept, in [0, 1); 0 is plain steepest descent
+
+    Raises ValueError for numbers outside of these ranges, TypeError for what is no number.
+    Source: B. T. Polyak (1964), Some methods of speeding up the convergence of iteration methods.
+
+    >>> opt = SGD(lr=0.1, momentum=0.5)
+    >>> theta = opt.step(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
+    >>> theta
+    array([0.8, 1.6])
+    >>> opt.step(theta, np.array([0.0, 0.0]))  # the momentum goes on
+    array([0.7, 1.4])
+    """
 
     def __init__(self, lr, momentum=0.0):
         self.lr, self.momentum = positive("lr", lr), fraction("momentum", momentum)
         self.u = 0.0
 
     def step(self, theta, g):
-        g = checked_gradient(theta, g)
+        """The next theta, a new array with the shape and dtype of theta.
+
+        theta  (P,) or any other shape, real; integers become float64
+        g      the gradient dL/dtheta, of the shape of theta
+
+        Raises ValueError if the shapes differ, TypeError if one of the two is complex, FloatingPointError for a g that
+        is not finite; the optimiser is then as before.
+        """
+        theta, g = checked(theta, g)
         self.u = self.momentum * self.u + g
-        return theta - self.lr * self.u
+        return (theta - self.lr * self.u).astype(theta.dtype)
 
     def state(self):
-        """What the next step depends on, as a dict of arrays; `load` takes it back."""
+        """What the next step depends on, as a dict of arrays or numbers: {"u": u}."""
         return {"u": self.u}
 
     def load(self, state):
-        self.u = np.array(state["u"])
+        """Go on from a `state()`: all steps that follow have the bits that they had there."""
+        self.u = moment(state["u"])
 
 
 class Adam:
-    """Adaptive moments (Kingma and Ba 2015, Algorithm 1): every parameter moves by about lr, whatever its scale.
+    """Adaptive moments: every parameter moves by about lr, whatever the scale of its gradient.
 
-    m = beta1 m + (1 - beta1) g      a running mean of the gradient,
-    v = beta2 v + (1 - beta2) g^2    and of its square; after t steps from zero they have the weight 1 - beta^t, so
-    theta = theta - lr m_hat / (sqrt(v_hat) + eps)  with  m_hat = m / (1 - beta1^t),  v_hat = v / (1 - beta2^t).
+        m = beta1 m + (1 - beta1) g        a running mean of the gradient, from m = 0
+        v = beta2 v + (1 - beta2) g^2      and of its square, from v = 0
+        theta = theta - lr m_hat / (sqrt(v_hat) + eps)
+
+    with  m_hat = m / (1 - beta1^t),  v_hat = v / (1 - beta2^t)  at step t = 1, 2, ...: the weights of the t gradients
+    so far add up to 1 - beta^t, and the division makes them add up to 1.
+
+    lr     the step length, a positive number
+    betas  (beta1, beta2), both in [0, 1)
+    eps    at least 0; it keeps the division finite where all gradients so far were 0
+
+    Raises ValueError for numbers outside of these ranges, TypeError for what is no number.
+    Source: Kingma and Ba (2015), Adam: a method for stochastic optimization, Algorithm 1.
+
+    >>> opt = Adam(lr=0.1)
+    >>> opt.step(np.array([1.0, 2.0]), np.array([0.5, -400.0]))
+    array([0.9, 2.1])
     """
 
     def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-        beta1, beta2 = betas
-        self.lr, self.eps = positive("lr", lr), eps
-        self.beta1, self.beta2 = fraction("betas[0]", beta1), fraction("betas[1]", beta2)
+        if np.shape(betas) != (2,):
+            raise ValueError(f"betas must be two numbers (beta1, beta2), got {betas!r}")
+        self.lr, self.eps = positive("lr", lr), not_negative("eps", eps)
+        self.beta1, self.beta2 = fraction("betas[0]", betas[0]), fraction("betas[1]", betas[1])
         self.t, self.m, self.v = 0, 0.0, 0.0
 
     def step(self, theta, g):
-        g = checked_gradient(theta, g)
+        """The next theta, a new array with the shape and dtype of theta.
+
+        theta  (P,) or any other shape, real; integers become float64
+        g      the gradient dL/dtheta, of the shape of theta
+
+        Raises ValueError if the shapes differ, TypeError if one of the two is complex, FloatingPointError for a g that
+        is not finite; the optimiser is then as before.
+        """
+        theta, g = checked(theta, g)
         t = self.t + 1
         m = self.beta1 * self.m + (1 - self.beta1) * g
         v = self.beta2 * self.v + (1 - self.beta2) * g * g
         m_hat = m / (1 - self.beta1**t)
         v_hat = v / (1 - self.beta2**t)
         self.t, self.m, self.v = t, m, v
-        return theta - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+        return (theta - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)).astype(theta.dtype)
 
     def state(self):
-        """What the next step depends on, as a dict of arrays; `load` takes it back."""
+        """What the next step depends on, as a dict of arrays or numbers: {"t": t, "m": m, "v": v}."""
         return {"t": self.t, "m": self.m, "v": self.v}
 
     def load(self, state):
-        self.t, self.m, self.v = int(state["t"]), np.array(state["m"]), np.array(state["v"])
+        """Go on from a `state()`: all steps that follow have the bits that they had there."""
+        self.t, self.m, self.v = int(state["t"]), moment(state["m"]), moment(state["v"])
+
+
+def moment(x):
+    """A copy of x. A single number becomes a Python float, which leaves the precision of the gradient as it is."""
+    x = np.array(x)
+    return x if x.ndim else float(x)
+
+
+# ---- what may come in
 
 
 def positive(name, value):
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
-    return value
+    return in_range(name, value, lambda x: 0 < x < math.inf, "positive and finite")
+
+
+def not_negative(name, value):
+    return in_range(name, value, lambda x: 0 <= x < math.inf, "finite and at least 0")
 
 
 def fraction(name, value):
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {value}")
-    return value
+    return in_range(name, value, lambda x: 0 <= x < 1, "in [0, 1)")
 
 
-def checked_gradient(theta, g):
-    """g as an array shaped like theta, all of it finite.
+def in_range(name, value, allowed, description):
+    """value as a float. Raises TypeError if it is no number, ValueError if it is not allowed."""
+    try:
+        number = float(value + 0.0)  # a string is no number, although float() reads one
+    except TypeError:
+        raise TypeError(f"{name} must be a number, {description}, got {value!r}") from None
+    if not allowed(number):
+        raise ValueError(f"{name} must be {description}, got {value}")
+    return number
 
-    Raises ValueError for another shape, FloatingPointError for a component that is not finite.
-    """
-    g = np.asarray(g)
-    if g.shape != np.shape(theta):
-        raise ValueError(f"the gradient has shape {g.shape}, theta has shape {np.shape(theta)}; they must agree")
+
+def checked(theta, g):
+    """theta and g as arrays of one shape, real and g finite."""
+    theta, g = np.asarray(theta), np.asarray(g)
+    if g.shape != theta.shape:
+        raise ValueError(f"the gradient has shape {g.shape}, theta has shape {theta.shape}; they must agree")
+    for name, x in ("theta", theta), ("the gradient", g):
+        if x.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must be real, got {x.dtype}; take real and imaginary parts as two parameters")
     if not np.isfinite(g).all():
         i = tuple(int(n) for n in np.argwhere(~np.isfinite(g))[0])
         raise FloatingPointError(f"the gradient is not finite: g[{', '.join(map(str, i))}] = {g[i]}")
-    return g
+    return (theta if theta.dtype.kind == "f" else theta.astype(float)), g
+
+
+# ---- the loop
 
 
 class TrainingStopped(RuntimeError):
-    """A training step failed: `.theta` is the last one it could step away from, `.history` the losses up to there."""
+    """A step of a training failed. The exception that made it fail is its cause.
+
+    theta    the last theta whose loss and gradient could be computed, of the shape of the first one
+    history  the losses up to there, a list
+    """
 
     def __init__(self, message, theta, history):
         super().__init__(message)
         self.theta, self.history = theta, history
 
+    def __reduce__(self):  # pickle would call the class with the message alone
+        return type(self), (*self.args, self.theta, self.history), self.__dict__
+
 
 def fit(loss_and_grad, theta, opt, steps, progress=True, callback=None):
-    """Minimise a loss:  loss, g = loss_and_grad(theta),  theta = opt.step(theta, g),  over and over.
+    """Minimise a loss:  L, g = loss_and_grad(theta),  theta = opt.step(theta, g),  `steps` times.
 
-    Returns theta and history, the loss before each step. `progress` shows a bar with the loss (tqdm).
-    callback(step, theta, loss) sees each theta together with its own loss, before the step away from it.
-    Ctrl-C ends the training early and loses nothing: it returns what was learned so far, with a warning.
-    Raises TrainingStopped from whatever made a step fail (a SolverError, a loss or gradient that is not finite).
+    loss_and_grad  function of theta that returns L, a number, and g = dL/dtheta, such as value_and_grad(loss)
+    theta          where to start, (P,) or any other shape
+    opt            the optimiser: Adam(...), SGD(...), or anything with step(theta, g) -> theta
+    steps          how many steps, a whole number, 0 or more
+    progress       whether to show a bar with the loss on stderr; it needs tqdm
+    callback       callback(step, theta, L) sees each theta with its own loss, before the step away from it
+
+    Returns theta after the last step, and history, the list of the losses before each step.
+    Ctrl-C ends the training early: fit returns what was learned so far and warns with a UserWarning.
+    Raises TypeError or ValueError for an opt or steps that cannot be used, and TrainingStopped where a step fails, with
+    the last good theta: in loss_and_grad (a SolverError, say), or because the loss or the gradient is not finite.
+
+    >>> loss_and_grad = lambda theta: (np.sum((theta - 3) ** 2), 2 * (theta - 3))
+    >>> theta, history = fit(loss_and_grad, np.array([1.0, 7.0]), SGD(lr=0.5), steps=2, progress=False)
+    >>> theta
+    array([3., 3.])
+    >>> history
+    [20.0, 0.0]
     """
+    if isinstance(opt, type) or not hasattr(opt, "step"):
+        raise TypeError(f"opt must be an optimiser, such as Adam(lr=0.01), with its parentheses; got {opt!r}")
+    if not (steps >= 0 and steps // 1 == steps):
+        raise ValueError(f"steps must be a whole number, 0 or more, got {steps}")
     good, history = theta, []
-    bar = progress_bar(steps) if progress else range(steps)
+    bar = progress_bar(int(steps)) if progress else range(int(steps))
     try:
         for step in bar:
             loss, g = loss_and_grad(theta)

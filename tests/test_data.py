@@ -87,12 +87,73 @@ def test_the_same_series_in_other_spellings(csv_file, text):
         ("t,a\n0,\n1,\n2,\n", {"columns": ["a"]}, "my.csv, column 'a': every cell is missing"),
         ("t,ä\n0,1\n1,2\n2,3\n".encode("latin-1"), {}, "my.csv: not UTF-8 text (byte 0xe4); save it as UTF-8"),
         ('t,a\n0,"' + "1" * 200_000 + '"\n', {}, "my.csv, row 2: field larger than field limit (131072)"),
+        (GOOD, {"columns": ["a", "t"]}, "my.csv: columns names 't', which is the column of times; leave it out"),
+        (GOOD, {"columns": ["a", "b", "a"]}, "my.csv: columns names 'a' twice; name it once"),
+        (GOOD, {"columns": []}, "my.csv: columns names no column; leave columns out to take all with numbers"),
     ],
 )
 def test_a_bad_file_gets_one_line_that_names_file_row_and_column(csv_file, text, options, message):
     with pytest.raises(DataError) as caught:
         load_csv(csv_file(text), **options)
     assert str(caught.value).endswith(message)
+
+
+SEPARATED_BY = "my.csv, row 1: the columns are separated by {}; save the file with commas between columns"
+DECIMAL_COMMA = "'1,5' is not a finite number; write it with a decimal point: 1.5"
+THOUSAND = "'1,000' is not a finite number; write 1000 if the comma separates thousands, 1.000 if it is a decimal comma"
+AS_IN = "; write it without separators and with a decimal point, as in 1234.5"
+DATE = "is not a finite number; write times as numbers, such as the days since the first row"
+TRIALS = (
+    "my.csv, row 5, column 't': the time starts again, 0 follows 2; if trials stand below one another, keep one in "
+    "each file (rows 2 to 4 are the first); if not, sort the rows"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("t;a\n0;1\n1;2\n2;3\n", {}, SEPARATED_BY.format("semicolons")),
+        ('"t";"a b";c\n0;1,5;2\n1;2,5;2\n2;3,5;2\n', {}, SEPARATED_BY.format("semicolons")),
+        ("t\ta\n0\t1\n1\t2\n2\t3\n", {}, SEPARATED_BY.format("tabs")),
+        ("t a\n0 1\n1 2\n2 3\n", {}, SEPARATED_BY.format("blanks")),
+        ('t,a\n0,1\n1,"1,5"\n2,3\n', {}, f"my.csv, row 3, column 'a': {DECIMAL_COMMA}"),
+        ('t,a,b\n0,1,"1,5"\n1,2,"1,5"\n2,3,"1,5"\n', {}, f"my.csv, row 2, column 'b': {DECIMAL_COMMA}"),
+        ('t,a\n"1,5",1\n"2,5",2\n"3,5",3\n', {}, f"my.csv, row 2, column 't': {DECIMAL_COMMA}"),
+        ("t,a\n0,1,5\n1,2,5\n2,3,5\n", {}, "row 1 names 2 columns; is it a decimal comma? write a point: 1.5"),
+        ('t,a\n0,1\n1,"1,000"\n2,3\n', {}, f"my.csv, row 3, column 'a': {THOUSAND}"),
+        ('t,a\n0,1\n1,"-1,234,567.5"\n2,3\n', {}, f"not a finite number{AS_IN}"),
+        ('t,a\n0,1\n1,"1.234,5"\n2,3\n', {}, f"not a finite number{AS_IN}"),
+        ("t,a\n0,1\n1,2_5\n2,3\n", {}, f"'2_5' is not a finite number{AS_IN}"),
+        ("t,a\n0,1\n1,1 000\n2,3\n", {}, f"'1 000' is not a finite number{AS_IN}"),
+        ("t,a\n0,2_5\n1,2_5\n2,2_5\n", {}, f"'2_5' is not a finite number{AS_IN}"),
+        ("t,a\n0,1\n1,\u0661\n2,3\n", {}, "'\u0661' is not a finite number"),  # float() reads Arabic digits
+        ("day,a\n2020-01-05,1\n2020-01-06,2\n2020-01-07,3\n", {}, f"column 'day': '2020-01-05' {DATE}"),
+        ("day,a\n5.1.2020 10:30,1\n6.1.2020,2\n7.1.2020,3\n", {}, f"column 'day': '5.1.2020 10:30' {DATE}"),
+        ("t,a\n0,1\n1,2\n2,3\n0,1\n1,2\n2,3\n", {}, TRIALS),
+        ("t,a\n0,1\n1,2\n1,3\n2,4\n", {}, "1 follows 1" + MUST_INCREASE),
+        ("t,a\n2,1\n1,2\n0,3\n", {}, "1 follows 2" + MUST_INCREASE),
+    ],
+)
+def test_a_file_in_another_notation_gets_a_line_that_names_the_remedy(csv_file, text, options, message):
+    with pytest.raises(DataError) as caught:
+        load_csv(csv_file(text), **options)
+    assert str(caught.value).endswith(message)
+
+
+def test_text_beside_the_numbers_is_left_out_dates_too(csv_file):
+    _, ys, names = load_csv(csv_file("t,day,a\n0,2020-01-05,1\n1,2020-01-06,2\n2,5.1.2020,3\n"))
+    assert names == ["a"] and np.array_equal(ys, [[1], [2], [3]])
+
+
+@pytest.mark.parametrize("cell", ["7", "+7", "-7.", ".7", "7e-3", "7.5E+2"])
+def test_numbers_in_all_their_spellings(csv_file, cell):
+    _, ys, _ = load_csv(csv_file(f"t,a\n0,{cell}\n1,2\n2,3\n"))
+    assert ys[0, 0] == float(cell)
+
+
+def test_columns_must_be_a_list(csv_file):
+    with pytest.raises(TypeError, match=r"columns must be a list of names, got the string 'ab'; write \['ab'\]"):
+        load_csv(csv_file(GOOD), columns="ab")
 
 
 def test_no_file(tmp_path):
@@ -151,7 +212,17 @@ def test_windows_are_pieces_of_the_series():
     assert np.array_equal(z0s, windows(np.random.default_rng(0), ts, zs, 10, 400)[0])
 
 
+@pytest.mark.parametrize("make", [spiral, lambda rng: windows(rng, np.arange(5.0), np.ones(5), 2, 1)])
+def test_a_seed_is_no_generator(make):
+    with pytest.raises(TypeError, match=r"rng must be a numpy Generator, such as np.random.default_rng\(0\), got 7"):
+        make(7)
+
+
 def test_windows_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="ts and zs must be of one length, got 4 and 3"):
+        windows(np.random.default_rng(0), np.arange(4.0), np.ones((3, 2)), 2, 3)
+    with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
+        windows(np.random.default_rng(0), np.arange(4.0), np.ones((4, 2)), 2, 0)
     ts, zs, rng = np.array([0.0, 1.0, 2.0, 4.0]), np.ones((4, 2)), np.random.default_rng(0)
     with pytest.raises(ValueError, match="equally spaced for windows, got gaps from 1 to 2"):
         windows(rng, ts, zs, 2, 3)

@@ -103,6 +103,32 @@ def test_a_step_makes_a_new_array_in_the_same_precision(make):
     assert (theta == 1).all() and (g == 2).all() and not np.shares_memory(theta, stepped)
 
 
+def test_a_float32_theta_stays_float32_whatever_the_gradient_and_lr_are():
+    theta, g = np.ones(3, np.float32), np.array([1.0, 2.0, -3.0])
+    for opt in (Adam(np.float64(0.1)), SGD(np.float64(0.1), momentum=np.float64(0.5))):
+        assert opt.step(opt.step(theta, g), g).dtype == np.float32
+
+
+def test_integers_become_float64():
+    for opt in (Adam(0.1), SGD(0.1)):
+        assert opt.step([1, 2], [3, 4]).dtype == np.float64
+
+
+@pytest.mark.parametrize("make", [lambda: Adam(0.1), lambda: SGD(0.1, momentum=0.9)], ids=["Adam", "SGD"])
+def test_a_state_loaded_before_the_first_step_changes_no_bit_in_single_precision(make):
+    theta, gs = np.ones(3, np.float32), gradients(5).astype(np.float32)
+    loaded = make()
+    loaded.load({name: np.array(x) for name, x in make().state().items()})
+    assert np.array_equal(walk(loaded, theta, gs), walk(make(), theta, gs))
+
+
+@pytest.mark.parametrize("opt", [Adam(), SGD(0.1)], ids=["Adam", "SGD"])
+def test_complex_parameters_are_refused(opt):
+    for theta, g in ((np.ones(2) + 0j, np.ones(2)), (np.ones(2), np.ones(2) * 1j)):
+        with pytest.raises(TypeError, match="real"):
+            opt.step(theta, g)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -110,12 +136,39 @@ def test_a_step_makes_a_new_array_in_the_same_precision(make):
         (lambda: Adam(lr=np.nan), "lr must be positive"),
         (lambda: SGD(lr=-1.0), "lr must be positive and finite, got -1.0"),
         (lambda: SGD(lr=0.1, momentum=1.0), r"momentum must be in \[0, 1\), got 1.0"),
+        (lambda: Adam(lr=np.inf), "lr must be positive and finite, got inf"),
+        (lambda: SGD(lr=np.inf), "lr must be positive and finite, got inf"),
+        (lambda: SGD(lr=0.1, momentum=-0.1), r"momentum must be in \[0, 1\), got -0.1"),
+        (lambda: Adam(betas=(-0.1, 0.9)), r"betas\[0\] must be in \[0, 1\), got -0.1"),
         (lambda: Adam(betas=(0.9, 1.5)), r"betas\[1\] must be in \[0, 1\), got 1.5"),
+        (lambda: Adam(betas=0.9), r"betas must be two numbers \(beta1, beta2\), got 0.9"),
+        (lambda: Adam(eps=-1), "eps must be finite and at least 0, got -1"),
+        (lambda: Adam(eps=np.inf), "eps must be finite and at least 0, got inf"),
+        (lambda: Adam(eps=np.nan), "eps must be finite and at least 0, got nan"),
     ],
 )
 def test_options_that_cannot_work_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("lr", ["fast", "0.1", None, [0.1, 0.2]])
+def test_options_that_are_no_numbers_are_refused(lr):
+    for make in (Adam, SGD):
+        with pytest.raises(TypeError, match="lr must be a number, positive and finite, got"):
+            make(lr)
+
+
+@pytest.mark.parametrize("steps", [-1, 2.5, np.nan, np.inf])
+def test_a_number_of_steps_that_is_none_is_refused(steps):
+    with pytest.raises(ValueError, match=f"steps must be a whole number, 0 or more, got {steps}"):
+        fit(quadratic, START, SGD(0.1), steps, progress=False)
+
+
+@pytest.mark.parametrize("opt", [Adam, None])
+def test_an_optimiser_without_its_parentheses_is_refused(opt):
+    with pytest.raises(TypeError, match=r"opt must be an optimiser, such as Adam\(lr=0.01\)"):
+        fit(quadratic, START, opt, 1, progress=False)
 
 
 @pytest.mark.parametrize("opt", [Adam(), SGD(0.1)], ids=["Adam", "SGD"])

@@ -10,8 +10,18 @@ def spiral(rng, points=200, noise=0.01):
     """The damped rotation dz/dt = A z, A = [[-0.1, -1], [1, -0.1]], z(0) = (0.6, 0.3), on [0, 31.45], with noise.
 
     As the complex number w = z_1 + i z_2 it is dw/dt = (-0.1 + i) w, so w(t) = exp((-0.1 + i) t) w(0).
-    Returns ts (T,), zs_true (T, 2) and zs_noisy = zs_true + noise N(0, 1).
+
+    rng     a numpy Generator, which draws the noise
+    points  T, how many times, equally spaced
+    noise   the standard deviation of the noise on each component
+
+    Returns ts (T,), zs_true (T, 2) and zs_noisy = zs_true + noise N(0, 1). Raises TypeError for a seed instead of rng.
+
+    >>> ts, zs_true, zs_noisy = spiral(np.random.default_rng(0))
+    >>> ts.shape, zs_noisy.shape, zs_true[0]
+    ((200,), (200, 2), array([0.6, 0.3]))
     """
+    check_generator(rng)
     ts = np.linspace(0, 31.45, points)  # (T,)
     w = np.exp((-0.1 + 1j) * ts) * (0.6 + 0.3j)  # (T,)
     zs = np.stack([w.real, w.imag], axis=1)  # (T, 2)
@@ -21,7 +31,14 @@ def spiral(rng, points=200, noise=0.01):
 def cubic_spiral(points=1000):
     """The spiral dz/dt = z^3 A (rows; z^3 elementwise), A = [[-0.1, 2], [-2, -0.1]], z(0) = (2, 0), on [0, 25].
 
-    The demo problem of torchdiffeq. Returns ts (T,) and zs (T, 2), solved to a tolerance of 1e-10.
+    points  T, how many times, equally spaced, at least 1
+
+    Returns ts (T,) and zs (T, 2), solved to a tolerance of 1e-10. Raises ValueError for no points.
+    Source: the demo problem of torchdiffeq, https://github.com/rtqichen/torchdiffeq, examples/ode_demo.py.
+
+    >>> ts, zs = cubic_spiral(points=3)
+    >>> ts, zs[0]
+    (array([ 0. , 12.5, 25. ]), array([2., 0.]))
     """
     A = np.array([[-0.1, 2.0], [-2.0, -0.1]])
     ts = np.linspace(0, 25, points)
@@ -32,10 +49,26 @@ def cubic_spiral(points=1000):
 def windows(rng, ts, zs, length, batch):
     """`batch` random windows of `length` consecutive observations each, as initial value problems to learn from.
 
-    ts (T,) must be equally spaced, so that all windows share their times, counted from each window's start.
-    Returns z0s (batch, *shape), ts (length,), and targets (length, batch, *shape) with targets[0] = z0s.
+    rng     a numpy Generator, which draws where the windows start; a window may be drawn twice
+    ts      (T,), equally spaced, so that all windows share their times, counted from each window's start
+    zs      (T, *shape), the observations
+    length  from 1 to T
+    batch   at least 1
+
+    Returns z0s (batch, *shape), ts (length,) from 0 on, and targets (length, batch, *shape) with targets[0] = z0s.
+    Raises ValueError where one of these does not hold, TypeError for a seed instead of rng.
+
+    >>> ts = np.linspace(0, 1, 11)
+    >>> z0s, window_ts, targets = windows(np.random.default_rng(0), ts, np.cos(ts), length=4, batch=20)
+    >>> z0s.shape, window_ts, targets.shape
+    ((20,), array([0. , 0.1, 0.2, 0.3]), (4, 20))
     """
+    check_generator(rng)
     T = len(ts)
+    if len(zs) != T:
+        raise ValueError(f"ts and zs must be of one length, got {T} and {len(zs)}")
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
     if not 1 <= length <= T:
         raise ValueError(f"length must be between 1 and the {T} observations, got {length}")
     gaps = np.diff(ts)
@@ -44,3 +77,8 @@ def windows(rng, ts, zs, length, batch):
     starts = rng.integers(T - length + 1, size=batch)  # (batch,)
     targets = zs[starts + np.arange(length)[:, np.newaxis]]  # (length, batch, *shape)
     return targets[0], ts[:length] - ts[0], targets
+
+
+def check_generator(rng):
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy Generator, such as np.random.default_rng(0), got {rng!r}")

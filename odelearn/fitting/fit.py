@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets.csv_series import LYNX_HARE
 from ..optim import TrainingStopped
 from ..verify.gradient_report import table
 from .gradient_check import check_training, drift_note, dry_run
@@ -13,7 +14,6 @@ from .series import series_from_csv
 from .store import atomic_write, load_model, save_model, writable_directory
 from .training import Training, r_squared
 
-LYNX_HARE = Path(__file__).parent.parent / "datasets" / "lynx_hare.csv"
 SERIES = {"time": None, "columns": None, "log": False, "hold_out": None}
 SETTINGS = {"model": "mlp", "beside": "none", "solver": "rk4:n=2", "method": "backsolve", "lr": 0.01, "seed": 0}
 STEPS = 600
