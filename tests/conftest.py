@@ -2,7 +2,7 @@
 
 from dataclasses import is_dataclass
 
-from odelearn.verify.compare import short
+from odelearn.verify.compare import describe
 
 
 def pytest_make_parametrize_id(config, val, argname):
@@ -10,7 +10,7 @@ def pytest_make_parametrize_id(config, val, argname):
     if isinstance(name := getattr(val, "name", None), str):
         return name
     if is_dataclass(val) and not isinstance(val, type):
-        return short(val)
+        return describe(val)
     if callable(val):
         return getattr(val, "__name__", type(val).__name__).strip("<>")
     return None

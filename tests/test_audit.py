@@ -12,11 +12,11 @@ from odelearn.experiments import audit as experiment
 from odelearn.solvers.coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, RALSTON, RK4, TSIT5
 from odelearn.solvers.runge_kutta import Step
 from odelearn.solvers.scipy_bridge import scipy_solver
-from odelearn.verify.solver_audit import audit, shown, subject_of
-from odelearn.verify.solver_diagnosis import changed, tableau_fault
-from odelearn.verify.solver_order import by_mesh, ladder, order_of
+from odelearn.verify.solver_audit import audit, shown
+from odelearn.verify.solver_diagnosis import add_at, diagnose_tableau
+from odelearn.verify.solver_order import estimate_order, refine_mesh, study_convergence
 from odelearn.verify.solver_problems import FORCED, PROBLEMS
-from odelearn.verify.solver_trials import Bench, Trial
+from odelearn.verify.solver_trials import Trial, Trials, describe_solver
 
 FEW_STAGES = [tableau for tableau in TABLEAUS.values() if tableau.stages < 12]
 EMBEDDED = [HEUN, RALSTON, BOSH3, DOPRI5, TSIT5, DOP853]
@@ -211,7 +211,7 @@ FOURTH_ORDER_ON_LINEAR = ButcherTableau(
 
 
 def with_one_coefficient_off(tableau):
-    return replace(tableau, A=changed(tableau.A, (2, 1), 1e-3))
+    return replace(tableau, A=add_at(tableau.A, (2, 1), 1e-3))
 
 
 # fmt: off
@@ -232,12 +232,8 @@ def test_a_bug_in_a_tableau_is_observed_and_located(bug, observed, located, cont
 
 
 def test_an_error_estimate_without_h_in_our_own_engine_is_named(monkeypatch):
-    combined = Step.combine
-    monkeypatch.setattr(
-        Step,
-        "error",
-        property(lambda step: combined(step, step.scheme.tableau.b_err, step.k) / step.h),
-    )
+    estimate = Step.error.fget
+    monkeypatch.setattr(Step, "error", property(lambda step: estimate(step) / step.h))
     report = audit(Solver(DOPRI5, AdaptiveSteps()))
     assert not report
     assert report.diagnosis.startswith("with time counted in units 10^4 times longer")
@@ -247,33 +243,32 @@ def test_an_error_estimate_without_h_in_our_own_engine_is_named(monkeypatch):
 @pytest.mark.parametrize("tableau", [*FEW_STAGES, pytest.param(DOP853, marks=pytest.mark.slow)])
 def test_every_single_wrong_coefficient_is_located(tableau):
     """Wrong by 1e-6, which no slope shows: the order conditions do."""
-    assert tableau_fault(tableau) == ""
+    assert diagnose_tableau(tableau) == ""
     for place in zip(*np.nonzero(tableau.A), strict=True):
         i, j = place
-        assert f"A[{i}, {j}] = " in tableau_fault(replace(tableau, A=changed(tableau.A, place, 1e-6)))
+        assert f"A[{i}, {j}] = " in diagnose_tableau(replace(tableau, A=add_at(tableau.A, place, 1e-6)))
     for i in range(1, tableau.stages):
-        fault = tableau_fault(replace(tableau, c=changed(tableau.c, i, -1e-6)))
+        fault = diagnose_tableau(replace(tableau, c=add_at(tableau.c, i, -1e-6)))
         assert fault.startswith(f"the nodes c are off: c[{i}] = ")
     if tableau.stages > 2:
-        assert tableau_fault(shifted(tableau)).startswith("the nodes c are off by one stage")
+        assert diagnose_tableau(shifted(tableau)).startswith("the nodes c are off by one stage")
     P = tableau.dense.P
-    off = replace(tableau, interpolant=replace(tableau.dense, P=changed(P, (0, 1), 1e-6)))
-    assert tableau_fault(off).startswith(f"the interpolant is not of order {tableau.dense.order}")
+    off = replace(tableau, interpolant=replace(tableau.dense, P=add_at(P, (0, 1), 1e-6)))
+    assert diagnose_tableau(off).startswith(f"the interpolant is not of order {tableau.dense.order}")
 
 
 @pytest.mark.parametrize("tableau", EMBEDDED)
 def test_swapped_weights_are_named_whatever_became_of_the_estimate(tableau):
-    assert f"b + b_err of order {tableau.order}" in tableau_fault(swapped(tableau))
+    assert f"b + b_err of order {tableau.order}" in diagnose_tableau(swapped(tableau))
     consistent = replace(swapped(tableau), b_err=-tableau.b_err)
-    assert f"b - b_err of order {tableau.order}" in tableau_fault(consistent)
+    assert f"b - b_err of order {tableau.order}" in diagnose_tableau(consistent)
 
 
 def test_what_no_single_coefficient_explains_is_said_to_be_so():
-    assert (
-        tableau_fault(replace(BOSH3, order=4)) == "b is of order 3 instead of 4, and no single coefficient explains it"
-    )
-    assert tableau_fault(replace(RK4, order=5)) == "b is of order 4 instead of 5, and no single coefficient explains it"
-    assert "no single coefficient explains it" in tableau_fault(replace(RK4, b=[1 / 4] * 4))
+    unexplained = "and no single coefficient explains it"
+    assert diagnose_tableau(replace(BOSH3, order=4)) == f"b is of order 3 instead of 4, {unexplained}"
+    assert diagnose_tableau(replace(RK4, order=5)) == f"b is of order 4 instead of 5, {unexplained}"
+    assert unexplained in diagnose_tableau(replace(RK4, b=[1 / 4] * 4))
     assert (
         "in conditions that linear problems do not see"
         in audit(Solver(FOURTH_ORDER_ON_LINEAR, FixedSteps(n=1))).diagnosis
@@ -282,7 +277,7 @@ def test_what_no_single_coefficient_explains_is_said_to_be_so():
 
 def test_a_wrong_estimate_is_named():
     b_err = DOPRI5.b_err + 1e-3 * np.array([1, -1, 0, 0, 0, 0, 0])
-    assert tableau_fault(replace(DOPRI5, b_err=b_err)).startswith("b - b_err is of order 1 only, far below 5")
+    assert diagnose_tableau(replace(DOPRI5, b_err=b_err)).startswith("b - b_err is of order 1 only, far below 5")
 
 
 # ---- sound solvers
@@ -330,13 +325,13 @@ def test_the_orders_observed_are_those_of_the_method():
 
 
 @pytest.mark.parametrize("solver", [rk4(h=0.03), rk4(h=10.0), rk4(n=3), waits_for_the_end])
-def test_steps_that_do_not_follow_ts_show_their_order_by_the_clock(solver):
+def test_steps_that_do_not_follow_ts_show_their_order_by_the_unit_of_time(solver):
     """However the steps between two observations are chosen, they are the same as long as f is not looked at."""
-    bench, subject = Bench(), subject_of(solver, 4, None)
-    assert order_of(ladder(by_mesh, bench, subject, FORCED, "forwards"), 3) == pytest.approx(4, abs=0.2)
+    study = study_convergence(refine_mesh, Trials(), describe_solver(solver, 4, None), FORCED, "forwards")
+    assert estimate_order(study, 3) == pytest.approx(4, abs=0.2)
 
 
-def test_dense_output_of_a_stranger_is_measured():
+def test_dense_output_of_a_solver_that_is_not_ours_is_measured():
     good = audit(lambda z0, f, ts: odesolve(z0, f, ts, None, rk4(n=1)))
     assert good and any(row.check == "order of dense output" and row.forwards > 3.5 for row in good.rows)
 
@@ -361,7 +356,7 @@ def test_states_interpolated_linearly_between_steps_are_found():
     assert "how are states between steps interpolated?" in audit(solve).diagnosis
 
 
-def test_what_a_stranger_cannot_do_is_noted_and_does_not_fail():
+def test_what_another_solver_cannot_do_is_noted_and_does_not_fail():
     report = audit(scipys("LSODA"))
     assert report and "complex128: the solver raises ValueError" in report.notes
     assert "float32: becomes float64" in report.notes
@@ -379,13 +374,13 @@ def test_a_report_reads_as_a_table():
 
 
 def test_the_problems_are_solved_by_their_solutions():
-    """d exact / dt = f(exact, t), by the complex step: also on another clock, and with time as a state."""
+    """d exact / dt = f(exact, t), by the complex step: also in another unit of time, and with time as a state."""
     for problem in PROBLEMS:
         for p in (
             problem,
-            problem.on_clock(0.3),
+            problem.in_unit_of_time(0.3),
             problem.with_time_as_state(),
-            problem.with_time_as_state().on_clock(3.0),
+            problem.with_time_as_state().in_unit_of_time(3.0),
         ):
             for t in (0.4, 1.7):
                 slope = p.exact(np.array(t + 1e-20j)).imag / 1e-20
@@ -394,7 +389,7 @@ def test_the_problems_are_solved_by_their_solutions():
 
 def test_an_order_needs_errors_between_round_off_and_nonsense():
     orders = [
-        order_of([(1 / n, errors(n)) for n in (4, 8, 16)], 3, error=float)
+        estimate_order([(1 / n, errors(n)) for n in (4, 8, 16)], 3, error_of=float)
         for errors in (lambda n: 0.0, lambda n: np.inf)
     ]
     assert orders == [np.inf, 0.0] and [shown(order) for order in (*orders, np.nan)] == ["exact", "0", "-"]
@@ -403,7 +398,7 @@ def test_an_order_needs_errors_between_round_off_and_nonsense():
 def test_a_trial_that_did_not_come_out_is_infinitely_wrong():
     ts = np.array([0.0, 1.0])
     assert Trial(PROBLEMS[0], ts, None, [], None, "raised").error == np.inf
-    assert Bench().run(lambda z0, f, ts: np.full((2, 2), np.nan), PROBLEMS[0], ts).error == np.inf
+    assert Trials().run(lambda z0, f, ts: np.full((2, 2), np.nan), PROBLEMS[0], ts).error == np.inf
 
 
 # ---- python -m odelearn audit

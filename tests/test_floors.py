@@ -27,7 +27,9 @@ FLOORS = [  # the ground floor first
     ["__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-FROM_FIRST_PRINCIPLES = {f"verify.{name}" for name in ("differences", "gradient_check", "gradient_report", "order")}
+FROM_FIRST_PRINCIPLES = {
+    f"verify.{name}" for name in ("differences", "gradient_check", "gradient_report", "gradient_diagnosis", "order")
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from odelearn import TABLEAUS, FixedSteps, Solver, bosh3, counted, dopri5, observed_order, odesolve
 from odelearn.solvers.solver import dop853, tsit5
-from odelearn.verify.solver_problems import EVERYTHING
+from odelearn.verify.solver_problems import FORCED_SYSTEM
 
 CLOSED = TORCHDIFFEQ + SCIPY
 ADAPTIVE = {bosh3: 1e-5, dopri5: 1e-8, tsit5: 1e-8, dop853: 1e-10}  # with tolerances at which they are at home
@@ -140,10 +140,10 @@ def test_dense_output_within_one_step_is_of_its_order(tableau, direction):
         errors = []
         for t in starts:
             end = t + direction * h
-            f = lambda z, t, theta: EVERYTHING.f(z, t)
-            traj = odesolve(EVERYTHING.exact(t), f, [t, end], None, Solver(tableau, FixedSteps(n=1)))
+            f = lambda z, t, theta: FORCED_SYSTEM.f(z, t)
+            traj = odesolve(FORCED_SYSTEM.exact(t), f, [t, end], None, Solver(tableau, FixedSteps(n=1)))
             inside = t + direction * h / 3
-            errors.append(np.abs(traj(inside) - EVERYTHING.exact(inside)).max())
+            errors.append(np.abs(traj(inside) - FORCED_SYSTEM.exact(inside)).max())
         return max(errors)
 
     q = tableau.dense.order

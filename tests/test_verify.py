@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from odelearn.params import leaves, tree_map
-from odelearn.verify.differences import extrapolated
+from odelearn.verify.differences import extrapolate
 from odelearn.verify.gradient_check import (
     Report,
     check_gradient,
@@ -79,7 +79,7 @@ def test_richardson_knows_its_error(rng):
     """The estimate covers the error, ten times over at most it is too small, even where two entries agree by chance."""
     for _ in range(200):
         x, c, omega = np.float64(rng.standard_normal()), 10.0 ** rng.uniform(-3, 6), 10.0 ** rng.uniform(-2, 2)
-        slope, error = extrapolated(lambda x: c + np.sin(omega * x), x)  # noqa: B023
+        slope, error = extrapolate(lambda x: c + np.sin(omega * x), x)  # noqa: B023
         assert abs(slope - omega * np.cos(omega * x)) < 10 * error
 
 

@@ -9,9 +9,8 @@ from ..fitting.store import atomic_write, writable_directory
 from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
 from ..verify.gradient_report import table
 from ..verify.solver_audit import audit as audit_solver
-from ..verify.solver_audit import by
 from ..verify.solver_problems import Problem
-from ..verify.solver_trials import Bench
+from ..verify.solver_trials import Trials, solve_by
 
 FIXED = {solver.__name__: solver for solver in (euler, midpoint, heun, ralston, rk4, rk38)}
 ADAPTIVE = {solver.__name__: solver for solver in (bosh3, dopri5, tsit5, dop853)}
@@ -136,10 +135,10 @@ def work_precision(problem, scipys, quick):
     """name of a solver -> [(evaluations, error at the end), ...]."""
     f, z0, ts = problem
     z0, ts = np.array(z0), np.array(ts)
-    end = z0 if f is arenstorf else by(dop853(1e-13, 1e-13))(z0, f, ts).zs[-1]
+    end = z0 if f is arenstorf else solve_by(dop853(1e-13, 1e-13))(z0, f, ts).zs[-1]
     known = Problem("", lambda z, t: f(z, t, None), lambda t: np.where(t[..., None] == ts[0], z0, end))
-    solves = {name: [by(FIXED[name](n=n)) for n in STEPS] for name in ("euler", "midpoint", "rk4")}
-    solves |= {name: [by(make(tol, tol)) for tol in TOLERANCES] for name, make in ADAPTIVE.items()}
+    solves = {name: [solve_by(FIXED[name](n=n)) for n in STEPS] for name in ("euler", "midpoint", "rk4")}
+    solves |= {name: [solve_by(make(tol, tol)) for tol in TOLERANCES] for name, make in ADAPTIVE.items()}
     solves |= {name: [partial(solve, tol=tol) for tol in TOLERANCES] for name, solve in scipys.items()}
     return {name: errors_of(known, ts, refined[:7:3] if quick else refined) for name, refined in solves.items()}
 
@@ -148,7 +147,7 @@ def errors_of(problem, ts, solves):
     """(evaluations, error at the end) of one solve after the other, each finer than the last, until they are long."""
     points = []
     for solve in solves:
-        trial = Bench(2 * MOST_EVALS).run(solve, problem, ts)
+        trial = Trials(2 * MOST_EVALS).run(solve, problem, ts)
         if trial.evals > MOST_EVALS:
             break
         if np.isfinite(trial.error):  # steps may be too long to survive

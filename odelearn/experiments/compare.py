@@ -11,7 +11,15 @@ from ..gradients.interpolating import Interpolating
 from ..gradients.reversible import Reversible
 from ..nn.mlp import MLP
 from ..solvers.solver import dopri5, rk4
-from ..verify.compare import METHODS, compare_gradients, flat, reference_gradient, short, traced, worked
+from ..verify.compare import (
+    METHODS,
+    compare_gradients,
+    describe,
+    flatten,
+    measure_traced_bytes,
+    measure_work,
+    reference_gradient,
+)
 from ..verify.gradient_report import table
 
 NET = MLP((2, 50, 2), power=3)
@@ -110,17 +118,17 @@ def rows_of(methods, problem, solver, reference):
     """What compare_gradients would measure, but for seconds and tracemalloc's bytes: one run a method."""
     z0, f, ts, theta, loss = problem
     solve = lambda method, f: method.vjp(z0, f, ts, theta, solver)
-    return [worked(method, solve, f, grad(loss), reference) for method in methods]
+    return [measure_work(method, solve, f, grad(loss), reference) for method in methods]
 
 
 def sweep_table(sweep):
     """Drift and errors over lambda, as text."""
-    cells = [("lambda", "drift", *map(short, SWEPT), "")]
+    cells = [("lambda", "drift", *map(describe, SWEPT), "")]
     for lam, rows in sweep.items():
         errors = [f"{row.error:.1e}" for row in rows]
         cells.append((f"{lam:g}", f"{rows[0].drift:.1e}", *errors, "DriftWarning" if rows[0].note else ""))
     return (
-        f"Stiff: dy/dt = lambda y, dw/dt = y, L = w(1): the drift of Backsolve, and errors\n{short(dopri5())}\n"
+        f"Stiff: dy/dt = lambda y, dw/dt = y, L = w(1): the drift of Backsolve, and errors\n{describe(dopri5())}\n"
         f"{table(cells, '>' * (len(cells[0]) - 1) + '<')}\n"
         "What contracts by e^lambda forwards expands by as much backwards, and so do errors."
     )
@@ -132,8 +140,8 @@ def sweep_table(sweep):
 def precision(problem, rtols):
     """method -> [(evaluations and pullbacks, error), ...], a point for each tolerance; nan for a failure."""
     z0, f, ts, theta, loss = problem
-    reference = flat(reference_gradient(np.array(z0), f, ts, theta, grad(loss)))
-    points = {short(method): [] for method in METHODS}
+    reference = flatten(reference_gradient(np.array(z0), f, ts, theta, grad(loss)))
+    points = {describe(method): [] for method in METHODS}
     for rtol in rtols:
         for row in rows_of(METHODS, problem, dopri5(rtol, rtol / 1000), reference):
             points[row.method].append((row.evals_forward + row.evals_backward + row.pullbacks, row.error))
@@ -149,10 +157,10 @@ def memory(ns):
     z0, theta = rng.normal(size=(8, 2)), NET.init(rng)
 
     def held(method, n):
-        return traced(method, lambda method, f: method.vjp(z0, f, [0.0, 1.0], theta, rk4(n=int(n))), NET)
+        return measure_traced_bytes(method, lambda method, f: method.vjp(z0, f, [0.0, 1.0], theta, rk4(n=int(n))), NET)
 
     bytes_held = {}
     for method in METHODS:
         held(method, ns[0])  # the first time warms up
-        bytes_held[short(method)] = [held(method, n) for n in (ns[:3] if isinstance(method, Forward) else ns)]
+        bytes_held[describe(method)] = [held(method, n) for n in (ns[:3] if isinstance(method, Forward) else ns)]
     return bytes_held

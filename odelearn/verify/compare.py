@@ -1,4 +1,4 @@
-"""The gradient laboratory: every method on one problem, side by side, with what each costs and how far each is off."""
+"""Every gradient method on one problem, side by side: its error, and what it costs."""
 
 import textwrap
 import time
@@ -34,19 +34,38 @@ Row = namedtuple(
 
 
 def compare_gradients(z0, f, ts, theta, loss, solver, methods=METHODS, exact=None):
-    """The gradient of loss(zs), zs = ODESolve(z0, f, ts, theta), by every method: a Comparison with one Row for each.
+    """The gradient g of  L = loss(zs),  zs = ODESolve(z0, f, ts, theta),  by every method, and the error of each:
 
-    loss   an ordinary function of zs (T, *z0.shape) -> one number; the tape supplies dL/dzs
-    exact  the true gradient, as Gradients or (z0, ts, theta); None: that of Discrete by DOP853 at rtol = 1e-12,
-           atol = 1e-14 and in double precision, which differs from that of the exact flow by about as little
+        error = max |g - exact| / max |exact|,   over all components of dL/dz0, dL/dts and dL/dtheta
 
-    A method that fails with a SolverError has a row that says so. A failure of the reference is raised.
+    Arguments:
+        z0        any shape; leading axes are a batch
+        f         f(z, t, theta) -> dz/dt of the shape of z: a function, a Dynamics or a network
+        ts        (T,) strictly increasing or strictly decreasing
+        theta     (P,), or None for no parameters
+        loss      an ordinary function of zs (T, *z0.shape) that returns one number; the tape supplies dL/dzs
+        solver    a Solver, for the forward pass of every method
+        methods   Backsolve(), Discrete() and the like; by default one of each of the six
+        exact     the true gradient, as Gradients or as a tuple of z0, ts and theta; by default that of Discrete by
+                  DOP853 at rtol = 1e-12, atol = 1e-14, in double precision: the gradient of the exact flow to about 1e-11
+
+    Returns a Comparison: .rows has a Row for each method, and it prints as a table.
+    Raises ValueError or TypeError for a bad problem, ValueError if `exact` is not shaped like it, SolverError if the
+    reference fails. A method that fails with a SolverError has a row that says so. A DriftWarning is not issued, it is
+    the note of its row.
+
+    >>> from odelearn import Discrete, dopri5
+    >>> table = compare_gradients(
+    ...     [1.0], lambda z, t, theta: theta * z, [0.0, 1.0], [-1.0], lambda zs: zs[-1, 0], dopri5(), [Discrete()]
+    ... )
+    >>> table.rows[0].method, table.rows[0].error < 1e-5
+    ('Discrete', True)
     """
     z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
     dloss = lambda zs: value_and_grad(loss)(zs)[1]
     solve = lambda method, f: method.vjp(z0, f, ts, theta, solver)
-    g = reference_gradient(z0, f, ts, theta, dloss) if exact is None else given(exact, z0, ts, theta)
-    return Comparison([measured(method, solve, f, dloss, flat(g)) for method in methods], short(solver))
+    g = reference_gradient(z0, f, ts, theta, dloss) if exact is None else as_gradients(exact, z0, ts, theta)
+    return Comparison([measure_method(method, solve, f, dloss, flatten(g)) for method in methods], describe(solver))
 
 
 def reference_gradient(z0, f, ts, theta, dloss):
@@ -61,7 +80,7 @@ def reference_gradient(z0, f, ts, theta, dloss):
     return pullback(dloss(zs))
 
 
-def given(exact, z0, ts, theta):
+def as_gradients(exact, z0, ts, theta):
     """exact as Gradients. Raises ValueError where it is not shaped like z0, ts and theta."""
     g = exact if isinstance(exact, Gradients) else Gradients(*exact, stats=None)
     for name, x in {"z0": z0, "ts": ts, "theta": np.empty(0) if theta is None else theta}.items():
@@ -70,7 +89,7 @@ def given(exact, z0, ts, theta):
     return g
 
 
-def flat(g):
+def flatten(g):
     """A gradient as one vector."""
     return np.concatenate([np.ravel(g.z0), g.ts, g.theta])
 
@@ -78,18 +97,18 @@ def flat(g):
 # ---- one method: three runs, because to count slows down, and so does tracemalloc
 
 
-def measured(method, solve, f, dloss, reference):
+def measure_method(method, solve, f, dloss, reference):
     """The Row of a method. solve(method, f) -> zs, pullback."""
-    row = worked(method, solve, f, dloss, reference)
+    row = measure_work(method, solve, f, dloss, reference)
     if np.isnan(row.error):
         return row
     with warnings.catch_warnings(action="ignore", category=DriftWarning):
-        seconds = min(timed(method, solve, f, dloss) for _ in range(3))
-    return row._replace(seconds=seconds, traced_bytes=traced(method, solve, f))
+        seconds = min(measure_seconds(method, solve, f, dloss) for _ in range(3))
+    return row._replace(seconds=seconds, traced_bytes=measure_traced_bytes(method, solve, f))
 
 
-def worked(method, solve, f, dloss, reference):
-    """The Row without seconds and traced bytes: what the gradient is, the work it made for f, and what went wrong."""
+def measure_work(method, solve, f, dloss, reference):
+    """The Row without seconds and traced bytes: the error, how often f was evaluated, and what went wrong."""
     f = counted(f)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -98,14 +117,14 @@ def worked(method, solve, f, dloss, reference):
             evals_forward = f.evals
             g = pullback(dloss(zs))
     except SolverError as error:
-        return Row(short(method), note=str(error))
-    gap = np.abs(flat(g) - reference).max() / (np.abs(reference).max() or 1)
+        return Row(describe(method), note=str(error))
+    gap = np.abs(flatten(g) - reference).max() / (np.abs(reference).max() or 1)
     work = evals_forward, f.evals - evals_forward, f.pullbacks
     drift, note = np.nan if g.drift is None else g.drift, "; ".join(str(warning.message) for warning in caught)
-    return Row(short(method), float(gap), *work, g.stats.bytes, drift=drift, note=note)
+    return Row(describe(method), float(gap), *work, g.stats.bytes, drift=drift, note=note)
 
 
-def timed(method, solve, f, dloss):
+def measure_seconds(method, solve, f, dloss):
     """Seconds for both passes."""
     start = time.perf_counter()
     zs, pullback = solve(method, f)
@@ -113,7 +132,7 @@ def timed(method, solve, f, dloss):
     return time.perf_counter() - start
 
 
-def traced(method, solve, f):
+def measure_traced_bytes(method, solve, f):
     """Bytes that are still allocated when the forward pass is over, as Python's tracemalloc sees it."""
     import tracemalloc  # here, because it takes its time
 
@@ -146,10 +165,20 @@ COLUMNS = [  # of a Row: heading, format, and what it says
 
 
 class Comparison:
-    """Methods side by side. rows: a Row for each; str() is a table, and a notebook shows it as one.
+    """The result of compare_gradients; str() is a table, and a notebook shows it as one.
 
-    Row.error is max |g - reference| / max |reference|, over all components of z0, ts and theta. Row.note says what
-    went wrong: a failure (then there are no numbers, only nan), or the text of a DriftWarning.
+    solver   the forward solver, as text
+    rows     a Row for each method, in the order of the methods:
+        method           the method, as text
+        error            max |g - exact| / max |exact|, over all components of dL/dz0, dL/dts and dL/dtheta
+        evals_forward    evaluations of f in the forward pass
+        evals_backward   evaluations of f in the backward pass
+        pullbacks        vector-Jacobian products of f, in both passes
+        bytes            of the arrays that are held between the passes
+        traced_bytes     the same as tracemalloc sees it, with Python's own objects
+        seconds          for both passes, the best of three
+        drift            max |z(t_i) rebuilt - zs[i]|; nan if the method does not rebuild z
+        note             what went wrong: a failure (then all numbers are nan), or the text of a DriftWarning; else ""
     """
 
     def __init__(self, rows, solver):
@@ -180,12 +209,12 @@ def cell(value, name, form):
     return form.format(value)
 
 
-def short(x):
+def describe(x):
     """A solver or a method by its name and what sets it apart: RK4(n=10), DOPRI5(rtol=1e-06, atol=1e-09), Discrete."""
     name, x = (x.tableau.name, x.control) if isinstance(x, Solver) else (type(x).__name__, x)
-    told = []
+    settings = []
     for field in fields(x):
         value = getattr(x, field.name)
         if value is not field.default or field.name in ("rtol", "atol"):
-            told.append(f"{field.name}={short(value) if is_dataclass(value) else value}")
-    return f"{name}({', '.join(told)})" if told else name
+            settings.append(f"{field.name}={describe(value) if is_dataclass(value) else value}")
+    return f"{name}({', '.join(settings)})" if settings else name

@@ -1,14 +1,10 @@
-"""What a gradient check has to say: the verdict, a table, and what kind of mistake a wrong gradient looks like.
-
-Wrong gradients are rarely wrong at random. A lost sign, a mean for a sum, a transposed matrix, a forgotten time term
-each leave a pattern when the gradient is laid beside a reference, and the pattern names the line to look at.
-"""
+"""The report of a gradient check: whether it passed, a table with one line a leaf, and a diagnosis if it failed."""
 
 from collections import namedtuple
 
 import numpy as np
 
-CLOSE = 1e-3  # patterns are recognised to three digits, so that an approximate gradient shows them too
+from .gradient_diagnosis import diagnose
 
 ADAPTIVE = """\
 If fun is an adaptive solve, differences of it move the mesh as well (verify.gradient_check: the three derivatives).
@@ -18,19 +14,25 @@ Before looking for a bug, check the replay on the frozen mesh (traj.replay), or 
 class Leaf(namedtuple("Leaf", "name components gradient reference error allowed method slope frozen")):
     """One array of a gradient beside its reference.
 
-    components  their names
-    error       the estimated error of each component of the reference, known to `method`
-    allowed     how far each component of the gradient may be off
-    slope       of the Taylor remainder
-    frozen      the gradient agrees with the complex step, but differences of fun do not
+    name         of the leaf in the tree x: "theta.W1", "ts"
+    components   names of its components, in the order of `ravel`: "theta.W1[3, 0]", "ts[2]"
+    gradient     the array under test, shaped like the leaf
+    reference    the derivative from first principles, of the same shape
+    error        the estimated error of each component of the reference
+    allowed      how far each component of the gradient may be from the reference
+    method       "complex step" or "differences": where the reference comes from
+    slope        the order of the Taylor remainder
+    frozen       whether the gradient agrees with the complex step, and differences of fun do not
     """
 
     @property
     def gap(self):
+        """|gradient - reference|, component by component."""
         return np.abs(self.gradient - self.reference)
 
     @property
     def bad(self):
+        """Which components are wrong."""
         return ~(self.gap <= self.allowed)  # so that nan is bad
 
     @property
@@ -60,13 +62,13 @@ class Leaf(namedtuple("Leaf", "name components gradient reference error allowed 
 
 
 class Report:
-    """The outcome of a gradient check: true if it passed; str() is a table with one line a leaf.
+    """The outcome of check_gradient: true if it passed; str() is a table with one line a leaf.
 
-    passed     every component agrees with the reference
-    worst      the name of the worst component
-    slope      the smallest Taylor slope: 2 right, 1 wrong
-    diagnosis  what the mistake looks like, "" if passed
-    rows       the leaves compared
+    passed      whether every component agrees with the reference
+    worst       the name of the component that is farthest off, relative to what is allowed; None if none was compared
+    slope       the smallest order of a Taylor remainder: 2 if the gradient is right, 1 if it is wrong
+    diagnosis   what kind of mistake it looks like, a line for each kind; "" if passed
+    rows        a Leaf for each array that was compared
     """
 
     def __init__(self, rows, diagnosis=""):
@@ -125,119 +127,3 @@ def cautions(rows):
             yield f"{leaf.name}: the true gradient is zero: this check proves little"
         elif leaf.passed and leaf.slope < 1.5:
             yield f"{leaf.name}: Taylor slope {leaf.slope:.2f}, not 2: near x fun has a kink, or noise"
-
-
-# ---- what does it look like?
-
-
-def diagnose(rows):
-    """One line for each kind of mistake, and the wrong leaves that show it; "" if none is wrong."""
-    shown = {}
-    for leaf in rows:
-        if not leaf.passed:
-            shown.setdefault(pattern(leaf, rows), []).append(leaf.name)
-    return "\n".join(f"{', '.join(names)}: {text}" for text, names in shown.items())
-
-
-def pattern(leaf, rows):
-    """The first pattern that fits a wrong leaf, among all the leaves it was checked with."""
-    for look in (not_finite, frozen_mesh, close, multiple, transposed, time_term, place):
-        if text := look(leaf, rows):
-            return text
-    return "no simple pattern"
-
-
-def same(a, b):
-    return np.max(np.abs(a - b)) <= CLOSE * np.max(np.abs(b))
-
-
-def not_finite(leaf, rows):
-    for what, values in ("gradient", leaf.gradient), ("the differences of fun near x", leaf.reference):
-        bad = ~np.isfinite(values)
-        if bad.any():
-            return f"not finite: {what}, first at {leaf.components[int(np.argmax(bad))]}"
-
-
-def frozen_mesh(leaf, rows):
-    if leaf.frozen:
-        return (
-            "frozen mesh: gradient = complex step, but not = differences. Either fun is an adaptive solve, and this is "
-            "the gradient of its accepted mesh; or both drop the same term (abs, norm, .real), or x is at a kink of fun"
-        )
-
-
-def close(leaf, rows):
-    if same(leaf.gradient, leaf.reference) and np.mean(leaf.bad) > 0.5:
-        return (
-            "close: right to three digits or more, not to round-off. Truncation (Backsolve) or a moving mesh does so, "
-            "seldom a slip: tighten the solver and see the error shrink, or pass rtol"
-        )
-
-
-def multiple(leaf, rows):
-    """gradient = c reference. A single number is a multiple of any other; there c must be one that means something."""
-    g, r = leaf.gradient, leaf.reference
-    if leaf.is_zero:
-        return f"spurious: the true gradient is zero, this one is up to {np.max(np.abs(g)):.2g}"
-    c = np.sum(g * r) / np.sum(r * r)
-    if not g.any() or same(g, r) or not same(g, c * r):
-        return None
-    for B in batch_sizes(rows):
-        if abs(c * B - 1) < CLOSE:
-            return f"batch averaged, not summed: gradient = reference / {B}, and z0, which is right, has batch size {B}"
-    if abs(c + 1) < CLOSE:
-        return "sign: gradient = -reference"
-    if abs(c - 2) < CLOSE:
-        return "factor: gradient = 2 reference, as if counted twice"
-    if r.size > 1 or abs(c - 0.5) < CLOSE:
-        return (
-            f"factor: gradient = {c:.5g} reference (1 / {1 / c:.5g}): a step h, a weight or a mean too many or too few"
-        )
-
-
-def batch_sizes(rows):
-    """The sizes a batch of z0 may have, one or more leading axes together, where the gradient of z0 is right."""
-    return [int(B) for leaf in rows if leaf.holds("z0") and leaf.passed for B in np.cumprod(leaf.bad.shape) if B > 1]
-
-
-def transposed(leaf, rows):
-    g, r = leaf.gradient, leaf.reference
-    if r.ndim > 1 and (same(g.reshape(-1), r.T.reshape(-1)) or same(g.T.reshape(-1), r.reshape(-1))):
-        return "transposed: gradient = reference.T, reshaped if that is another shape"
-
-
-def time_term(leaf, rows):
-    """dL/dts wrong: alone, or because a is wrong from some observation on."""
-    if not leaf.holds("t", "ts"):
-        return None
-    wrong = [name for name, bad in zip(leaf.components, leaf.bad.flat, strict=True) if bad]
-    if all(other.passed or other.holds("t", "ts") for other in rows):
-        return (
-            f"time term missing: all is right but {', '.join(wrong)}. dL/dt_i = dL/dz(t_i).f and dL/dt_0 = -a.f, with "
-            "f at (z(t_i), t_i): is the term dropped, or f stale, or at another time?"
-        )
-    if not any(other.holds("z0") and not other.passed for other in rows):
-        return None
-    lost = leaf.bad & (np.abs(leaf.gradient) <= CLOSE * np.abs(leaf.reference))
-    zero = [leaf.components[i] for i in np.flatnonzero(lost) if 0 < i < leaf.bad.size - 1]
-    if zero:
-        return (
-            f"jump dropped: {', '.join(zero)} zero. The loss looks at z(t_i) directly, so a jumps there by dL/dz(t_i)"
-        )
-    if len(wrong) == 1 and leaf.bad.flat[0] and leaf.bad.size > 1:
-        return "jump dropped, it seems: a is wrong when it arrives at t_0, and no later time shows it"
-
-
-def place(leaf, rows):
-    """Only one corner of the leaf wrong: the smallest of component, rows, columns that holds it."""
-    bad = leaf.bad
-    verb = "wrong" if leaf.gradient[bad].any() else "zero"
-    kind = "local" if verb == "wrong" else "missing"
-    if bad.all():
-        return "missing: gradient = 0" if verb == "zero" else None
-    if bad.sum() == 1:
-        return f"{kind}: only {leaf.components[int(np.argmax(bad))]} is {verb}"
-    for axis, word in ((0, "row"), (-1, "column")) if bad.ndim > 1 else ():
-        hit = np.flatnonzero(np.moveaxis(bad, axis, 0).reshape(bad.shape[axis], -1).any(axis=1))
-        if hit.size <= bad.shape[axis] / 2:
-            return f"{kind}: only {word} {', '.join(map(str, hit))} is {verb}"

@@ -1,8 +1,9 @@
-"""From what a solver does wrong to what is wrong with it, in words.
+"""From what a solver does wrong to what is wrong with it, in words; and the rows of the table that show it.
 
-Each function looks at one kind of evidence, and returns "" if there is nothing to say.
+Each `diagnose_...` looks at one kind of evidence, and returns "" if nothing is wrong.
 """
 
+from collections import namedtuple
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,22 @@ import numpy as np
 from ..solvers.order_conditions import TOLERANCE, certified_order, interpolant_conditions, largest
 from .solver_problems import LINEAR, SYSTEM
 
-# ---- one solve of y' = 1, whose solution is the time that the solver believes in
+Row = namedtuple("Row", "check forwards backwards expected verdict why")
 
 
-def shape_fault(trial):
+def as_row(check, values, expected, faults, verdict="WRONG"):
+    """A Row of what was seen forwards and backwards in time, and of what is wrong: a text for both, or one for each."""
+    forwards, backwards = [faults, faults] if isinstance(faults, str) else faults
+    if not (forwards or backwards):
+        return Row(check, *values, expected, "ok", "")
+    why = forwards if forwards and backwards else f"forwards: {forwards}" if forwards else f"backwards: {backwards}"
+    return Row(check, *values, expected, verdict, why)
+
+
+# ---- one solve of y' = 1, whose solution is the time that has passed
+
+
+def diagnose_shape(trial):
     """zs is (T, *z0.shape)."""
     if trial.raised:
         return f"the solver raises {trial.raised}"
@@ -30,7 +43,7 @@ def shape_fault(trial):
     return fault
 
 
-def first_row_fault(trial):
+def diagnose_first_row(trial):
     """zs[0] = z0."""
     zs, exact = trial.zs, trial.exact
     if np.abs(zs[0] - exact[0]).max() <= 1e-9:
@@ -42,7 +55,7 @@ def first_row_fault(trial):
     return f"zs[0] = {zs[0]} is not z0 = {exact[0]}"
 
 
-def speed_fault(trial):
+def diagnose_speed(trial):
     """y' = 1 moves z from one observation to the next by the time between them: to round-off, whatever the method."""
     moves, dt = np.diff(trial.zs[:, 0]), np.diff(trial.ts)
     i = int(np.argmax(np.abs(moves / dt - 1)))
@@ -60,10 +73,10 @@ def speed_fault(trial):
     return f"{fault}. Off by one, or do the weights b not sum to 1?"
 
 
-# ---- the orders observed, and the clock
+# ---- the orders observed, and the unit of time
 
 
-def orders_fault(orders, declared, least):
+def diagnose_orders(orders, declared, least):
     """What a pattern of orders {problem: (forwards, backwards)} means, where those below `least` are too low."""
     fine = {problem: ~(np.array(pair) < least) for problem, pair in orders.items()}  # nan: not measured
     forwards, backwards = np.transpose(list(fine.values()))
@@ -71,30 +84,30 @@ def orders_fault(orders, declared, least):
         return ""
     worst = {problem: np.nanmin(pair) for problem, pair in orders.items()}
     low = next(problem for problem in orders if not fine[problem].all())
-    there, back = orders[low]
-    if (forwards.all() or backwards.all()) and abs(there - back) > 0.7:
+    low_forwards, low_backwards = orders[low]
+    if (forwards.all() or backwards.all()) and abs(low_forwards - low_backwards) > 0.7:
         wrong = "backwards" if forwards.all() else "forwards"
         return (
-            f"wrong {wrong} only, {there:.1f} forwards and {back:.1f} backwards on {low.name}: "
+            f"wrong {wrong} only, {low_forwards:.1f} forwards and {low_backwards:.1f} backwards on {low.name}: "
             "h must have its sign in Z_i, in t + c_i h and in z_next alike"
         )
-    said = f"declared {declared}, " if declared else ""
-    said += f"observed {worst[low]:.1f} on {low.name}"
+    text = f"declared {declared}, " if declared else ""
+    text += f"observed {worst[low]:.1f} on {low.name}"
     if fine[LINEAR].all():
-        said += f" but {worst[LINEAR]:.1f} on {LINEAR.name}: "
+        text += f" but {worst[LINEAR]:.1f} on {LINEAR.name}: "
         if fine[SYSTEM].all():
-            return f"{said}the nodes c are off"
-        return f"{said}a coefficient of A or b is off, in conditions that linear problems do not see"
+            return f"{text}the nodes c are off"
+        return f"{text}a coefficient of A or b is off, in conditions that linear problems do not see"
     if max(worst.values()) < 0.5:
-        return f"{said} already: the error does not fall. Do the steps get shorter as ts gets closer?"
+        return f"{text} already: the error does not fall. Do the steps get shorter as ts gets closer?"
     if declared and round(min(worst.values())) == declared - 1:
-        said += " already: one order low."
-        return f"{said} Are the embedded weights used for the solution, or is a coefficient of A or b off?"
-    return f"{said} already: a coefficient of A or b is off"
+        text += " already: one order low."
+        return f"{text} Are the embedded weights used for the solution, or is a coefficient of A or b off?"
+    return f"{text} already: a coefficient of A or b is off"
 
 
-def clock_fault(ratios):
-    """How many times more evaluations with time in units 10^4 times longer; step control has no favourite unit."""
+def diagnose_unit_of_time(ratios):
+    """ratios: how many times more evaluations with time in units 10^4 times longer. There should be as many."""
     ratio = max(ratios, key=lambda ratio: np.nan_to_num(abs(np.log(ratio))))
     if not (ratio > 2 or ratio < 0.5):
         return ""
@@ -108,18 +121,19 @@ def clock_fault(ratios):
 # ---- the numbers of a tableau
 
 
-def tableau_fault(tableau):
+def diagnose_tableau(tableau):
     """Which numbers of a tableau are wrong, by its order conditions."""
     p, b, b_err = tableau.order, tableau.b, tableau.b_err
-    of_b, of_b_hat, _, interpolates = quality(tableau)
+    of_b, of_b_hat, _, interpolates = measure_quality(tableau)
     sums = tableau.A.sum(axis=1)
     off = np.flatnonzero(np.abs(sums - tableau.c) > TOLERANCE)
     if off.size == 1:
-        return single_fault(tableau, int(off[0]), sums)
-    if off.size and quality(replace(tableau, c=np.clip(sums, 0, 1)))[0] == p:
+        return diagnose_row_of_A(tableau, int(off[0]), sums)
+    if off.size and measure_quality(replace(tableau, c=np.clip(sums, 0, 1)))[0] == p:
         shifted = np.allclose(tableau.c[1:], sums[:-1]) or np.allclose(tableau.c[:-1], sums[1:])
         by = " by one stage" if shifted else ""
-        return f"the nodes c are off{by}: c = {listed(tableau.c)}, where the rows of A sum to {listed(sums)}"
+        c, row_sums = format_numbers(tableau.c), format_numbers(sums)
+        return f"the nodes c are off{by}: c = {c}, where the rows of A sum to {row_sums}"
     if of_b < p and b_err is not None:
         for name, other in ("b - b_err", b - b_err), ("b + b_err", b + b_err):
             if certified_order(tableau, other) >= p:
@@ -131,31 +145,32 @@ def tableau_fault(tableau):
     return "" if interpolates else f"the interpolant is not of order {tableau.dense.order}: its P, A or c is off"
 
 
-def single_fault(tableau, i, sums):
-    """Row i of A alone does not sum to c_i. Which one is wrong, c_i or an A_ij? The one whose repair mends the most."""
+def diagnose_row_of_A(tableau, i, sums):
+    """Row i of A alone does not sum to c_i. The wrong one, c_i or an A_ij, is the one whose repair mends the most."""
     A, c, excess = tableau.A, tableau.c, sums[i] - tableau.c[i]
-    repaired = {f"c[{i}] = {c[i]:.10g}": replace(tableau, c=np.clip(changed(c, i, excess), 0, 1))}
+    repaired = {f"c[{i}] = {c[i]:.10g}": replace(tableau, c=np.clip(add_at(c, i, excess), 0, 1))}
     for j in range(i):
-        repaired[f"A[{i}, {j}] = {A[i, j]:.10g}"] = replace(tableau, A=changed(A, (i, j), -excess))
-    mended = {name: quality(candidate) for name, candidate in repaired.items()}
+        repaired[f"A[{i}, {j}] = {A[i, j]:.10g}"] = replace(tableau, A=add_at(A, (i, j), -excess))
+    mended = {name: measure_quality(candidate) for name, candidate in repaired.items()}
     names = [name for name in mended if mended[name] == max(mended.values())]
     what = "the nodes c are off" if names == [*mended][:1] else "a coefficient is off"
     sum_i = f"row {i} of A sums to {sums[i]:.10g} and c[{i}] is {c[i]:.10g}"
     return f"{what}: {' or '.join(names)} by {abs(excess):.3g}, as {sum_i}"
 
 
-def listed(x):
+def format_numbers(x):
     return f"({', '.join(f'{x_i:.4g}' for x_i in x)})"
 
 
-def changed(x, place, by):
+def add_at(x, place, by):
+    """x with x[place] + by in the place of x[place]."""
     x = x.copy()
     x[place] += by
     return x
 
 
-def quality(tableau):
-    """How much is as it should be: (order of b up to the declared one, of b_hat, first same as last, interpolant)."""
+def measure_quality(tableau):
+    """How much of a tableau is right: (order of b up to the declared one, of b_hat, first same as last, interpolant)."""
     order = min(certified_order(tableau), tableau.order)
     last = np.abs(tableau.A[-1] - tableau.b).max() < TOLERANCE  # up to the round-off of a repair
     interpolates = largest(interpolant_conditions(tableau, tableau.dense.order)) < TOLERANCE
