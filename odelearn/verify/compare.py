@@ -47,7 +47,7 @@ def compare_gradients(z0, f, ts, theta, loss, solver, methods=METHODS, exact=Non
         solver    a Solver, for the forward pass of every method
         methods   Backsolve(), Discrete() and the like; by default one of each of the six
         exact     the true gradient, as Gradients or as a tuple of z0, ts and theta; by default that of Discrete by
-                  DOP853 at rtol = 1e-12, atol = 1e-14, in double precision: the gradient of the exact flow to about 1e-11
+                  DOP853 at rtol = 1e-12, atol = 1e-14, in double precision: that of the exact flow to about 1e-11
 
     Returns a Comparison: .rows has a Row for each method, and it prints as a table.
     Raises ValueError or TypeError for a bad problem, ValueError if `exact` is not shaped like it, SolverError if the
