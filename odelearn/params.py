@@ -12,17 +12,30 @@ import numpy as np
 
 
 def ravel(tree):
-    """One flat vector of all the leaves of a tree, and the way back:  theta, unravel  with  unravel(theta) = tree.
+    """theta, one flat vector of all the leaves of a tree, and unravel, the way back:  unravel(theta) = tree.
 
-    The vector has the dtype to which the leaves promote; integers become float64. `unravel` only slices and reshapes,
-    so the leaves are views of theta, whatever its dtype, and a traced theta may be unravelled too.
-    Raises TypeError for a leaf that is not made of numbers, ValueError for a theta of another length.
+    tree:     a nested dict, list or tuple of arrays and numbers, of any shapes; or one array, or one number.
+    Returns theta (P,), a fresh array, where P is the number of all entries: leaf after leaf as the tree is written
+    down, each leaf row by row; and unravel(theta), for any theta of shape (P,): a tree like this one, with arrays for
+    leaves. theta has the dtype to which the leaves promote; integers become float64. unravel only slices and reshapes:
+    its leaves are views of the theta it gets, have that dtype, and are traced where that theta is traced.
+
+        >>> theta, unravel = ravel({"W": np.array([[1.0, 2.0], [3.0, 4.0]]), "b": [5.0, 6.0]})
+        >>> theta
+        array([1., 2., 3., 4., 5., 6.])
+        >>> unravel(10 * theta)["W"]
+        array([[10., 20.],
+               [30., 40.]])
+
+    Raises TypeError for a leaf that is not made of numbers, or is a masked array or another subclass of ndarray.
+    unravel raises ValueError for a theta of another shape, and TypeError for a subclass of ndarray.
     """
     flat, size = [], 0
 
     def slot(name, leaf):
         """Where this leaf lives in theta: the function that cuts it out stands in its place in the skeleton."""
         nonlocal size
+        refuse_subclass(f"leaf {name}" if name else "the tree", leaf)
         leaf = np.asarray(leaf)
         if leaf.dtype.kind not in "biufc":
             raise TypeError(f"leaf {name} must be an array of numbers, got {leaf!r}; leave it out of the tree")
@@ -35,11 +48,22 @@ def ravel(tree):
     theta = np.concatenate(flat) if flat else np.zeros(0)
 
     def unravel(theta):
-        if theta.shape != (size,):
-            raise ValueError(f"theta must have shape ({size},) to fill this tree, got {theta.shape}")
+        """The tree whose leaves are views of theta (P,)."""
+        refuse_subclass("theta", theta)
+        if getattr(theta, "shape", None) != (size,):
+            got = getattr(theta, "shape", type(theta).__name__)
+            raise ValueError(f"theta must have shape ({size},) to fill this tree, got {got}")
         return tree_map(lambda _, cut: cut(theta), skeleton)
 
     return (theta.astype(np.float64) if theta.dtype.kind in "biu" else theta), unravel
+
+
+def refuse_subclass(name, x):
+    """Raises TypeError for an array with a mask, units or a meaning of its own for *, which theta would lose."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, and theta knows no masks: pick what is there, x[~x.mask]")
+    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
+        raise TypeError(f"{name} must be an ordinary array, got {type(x).__name__}; np.asarray(x) makes it one")
 
 
 def tree_map(fun, tree, name=""):

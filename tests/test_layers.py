@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from odelearn import MLP, complex_step, counted, odesolve, ravel
+from odelearn import MLP, Discrete, complex_step, counted, grad, odeint, odesolve, ravel, rk4
 from odelearn.autodiff import tape
 from odelearn.nn.activations import ACTIVATIONS, ONE
 from odelearn.nn.mlp import integer_power
@@ -223,6 +223,25 @@ def test_integer_powers(p):
     x, pullback = integer_power(z, p)
     assert close(x, z**p)
     assert close(pullback(np.ones_like(z)), p * z ** (p - 1))
+
+
+@pytest.mark.parametrize("power", [2, 4])
+def test_an_even_power_of_the_input_is_differentiated_through_a_solve(power):
+    """The discrete gradient meets the complex step through the same solve, by hand and on the tape: to round-off."""
+    f = MLP([2, 4, 2], power=power)
+    z0, _, theta, _ = point(f, (3,))
+    ts, solver = (0.0, 0.3, 0.8), rk4(n=4)
+    weights = np.random.default_rng(1).normal(size=(3, *z0.shape))
+
+    def loss(z0, theta):
+        return np.sum(weights * odesolve(z0, f, ts, theta, solver).zs)
+
+    gradients = Discrete().vjp(z0, f, ts, theta, solver)[1](weights)
+    exact_z0 = complex_step(lambda z0: loss(z0, theta), z0)
+    exact_theta = complex_step(lambda theta: loss(z0 + 0j, theta), theta)
+    assert close(gradients.z0, exact_z0) and close(gradients.theta, exact_theta)
+    taped = grad(lambda theta: np.sum(weights * odeint(z0, lambda *p: f(*p), ts, theta, solver, Discrete())))(theta)
+    assert close(taped, exact_theta)
 
 
 def test_parameters_have_names_and_views():

@@ -1,14 +1,16 @@
 """vjp, grad, jacobian and custom: what they promise, whatever the function."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from odelearn import Backsolve, Discrete, Dynamics, euler, odeint, rk4
 from odelearn.autodiff.tape import custom, grad, jacobian, value_and_grad, vjp
 
 rng = np.random.default_rng(2)
-z, V = rng.normal(size=(4, 2)), rng.normal(size=3)
+z, V, W = rng.normal(size=(4, 2)), rng.normal(size=3), np.array([0.5, -1.5, 2.0])
 theta = rng.normal(size=2 * 5 + 5 + 5 * 2 + 2)
 
 
@@ -163,6 +165,41 @@ def test_jacobian_has_the_shape_of_y_then_of_x():
     close(jacobian(lambda z, s: s * z, argnum=1)(z, 0.5), z)
 
 
+@pytest.mark.parametrize("argnum", [0, 1, -1, -2, np.int64(1)])
+def test_argnum_counts_like_an_index(argnum):
+    x, y = V, W
+    expected = [2 * x * y, x**2][argnum]
+    f = lambda x, y: np.sum(x * x * y)
+    close(grad(f, argnum)(x, y), expected)
+    close(value_and_grad(f, argnum=argnum)(x, y)[1], expected)
+    close(jacobian(f, argnum)(x, y), expected)
+
+
+@pytest.mark.parametrize("argnum", [2, -3])
+def test_an_argnum_that_there_is_not_is_named(argnum):
+    for derivative in grad, value_and_grad, jacobian:
+        with pytest.raises(IndexError, match=f"argnum = {argnum}, but this call has 2 arguments; argnum = 0 is"):
+            derivative(lambda x, y: x * y, argnum)(1.0, 2.0)
+        with pytest.raises(TypeError, match="argnum is one whole number, got .0, 1.; for several arguments take vjp"):
+            derivative(lambda x, y: x * y, (0, 1))
+
+
+@pytest.mark.parametrize("entry", [vjp, grad, value_and_grad, jacobian])
+def test_a_value_in_the_place_of_the_function_is_named(entry):
+    """grad(loss(theta)) for grad(loss)(theta)."""
+    with pytest.raises(
+        TypeError, match=rf"^{entry.__name__} wants a function, got float64: write {entry.__name__}\(fun"
+    ):
+        entry(np.sum(V))
+
+
+def test_the_jacobian_of_no_entries_is_empty():
+    for dtype in np.float32, np.float64:
+        J = jacobian(lambda x: np.sin(x[:0]))(V.astype(dtype))
+        assert J.shape == (0, 3) and J.dtype == dtype
+    assert jacobian(lambda x: 2 * x)(np.zeros((0, 2))).shape == (0, 2, 0, 2)
+
+
 # --- Nesting ----------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +278,41 @@ def test_custom_mistakes_are_named():
         grad(lambda x: grad(lambda y: np.sum(custom(lambda x: (x * y, lambda a: (a * y,)), x)))(V)[0])(V)
 
 
+# --- What a pullback holds on to --------------------------------------------------------------------------------------
+
+
+# fmt: off
+@pytest.mark.parametrize("f, arrays", [  # how many arrays like z the pullback holds, beyond that of z * theta[0]
+    (lambda z, t, theta: np.sin(z) * theta[0],                     1),  # sin z
+    (lambda z, t, theta: np.sin(z * theta[0]) * np.cos(z),         3),  # z theta, its sine, cos z
+    (lambda z, t, theta: np.stack([z, t * z])[1] * theta[0],       3),  # t z, and the stack, which is two
+    (lambda z, t, theta: np.where(z > 0, z, 2.0) * theta[0], 1 + 1/8),  # what np.where gives; and truths, a byte each
+])
+# fmt: on
+def test_the_bytes_held_by_pullbacks_of_the_tape_are_counted(f, arrays):
+    """What the rules look at, and nothing twice."""
+    z0, theta = np.linspace(-1, 1, 1001), np.array([0.5, 2.0])
+
+    def held(f, n, theta=theta):
+        zs, pullback = Discrete().vjp(z0, f, (0.0, 1.0), theta, euler(n=n))
+        return pullback(np.ones_like(zs)).stats.bytes
+
+    for n in 1, 3:
+        beyond = held(f, n) - held(lambda z, t, theta: z * theta[0], n)
+        assert 0 <= beyond - n * arrays * z0.nbytes < n * 100  # a few single numbers too
+        assert held(f, n, np.append(theta, np.zeros(5000))) == held(f, n)  # theta is shared by all, and not counted
+
+
+def test_the_bytes_held_by_pullbacks_of_the_tape_are_what_tracemalloc_sees():
+    f = lambda z, t, theta: np.concatenate([np.tanh(theta[0] * z[:1]) * t, np.where(z > 0.5, z * z, z)[1:]])
+    z0, theta, ts = np.linspace(0, 1, 20_000).reshape(4, 5000), np.array([0.5]), (0.0, 0.5, 1.0)
+    tracemalloc.start()
+    zs, pullback = Discrete().vjp(z0, f, ts, theta, rk4(n=3))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert pullback(zs).stats.bytes == pytest.approx(held, rel=0.02)
+
+
 # --- Errors at the line -----------------------------------------------------------------------------------------------
 
 
@@ -254,6 +326,18 @@ def write_into_array(x):
 
 def write_into_entry(x):
     np.zeros(3)[0] = x[0]
+
+
+def write_into_entry_of_matrix(x):
+    np.zeros((3, 3), np.float32)[1, 2] = x[0] * x[1]
+
+
+def write_into_all_entries(x):
+    np.zeros(3).fill(x[0])
+
+
+def write_into_integers(x):
+    np.zeros(3, int)[0] = x[0]
 
 
 def add_in_place(x):
@@ -276,6 +360,10 @@ def add_in_place_to_array(x):
 @pytest.mark.parametrize("fun, error, message", [
     (write_item,                               TypeError,  r"x\[i\] = y writes .* np\.where or np\.concatenate"),
     (write_into_array,                         TypeError,  r"instead of z\[i\] = x .* np\.stack"),
+    (write_into_entry,                         TypeError,  r"z\[i\] = x would write .* z = np\.stack\(\[x0, x1\]\)"),
+    (write_into_entry_of_matrix,               TypeError,  r"z\[i\] = x would write .* z = np\.stack\(\[x0, x1\]\)"),
+    (write_into_all_entries,                   TypeError,  r"z\[i\] = x would write .* z = np\.stack\(\[x0, x1\]\)"),
+    (write_into_integers,                      TypeError,  r"instead of z\[i\] = x .* np\.stack"),
     (add_in_place,                             TypeError,  r"y \+= x writes .* write y = y \+ x"),
     (matmul_in_place,                          TypeError,  r"y \+= x writes .* write y = y \+ x"),
     (add_in_place_to_array,                    TypeError,  r"y \+= x \(and out=y\) writes .* write y = y \+ x"),
@@ -299,11 +387,41 @@ def test_what_would_cut_the_trace_raises_at_the_line(fun, error, message):
         vjp(fun, V)
 
 
-def test_writing_into_one_entry_raises_with_the_reason_as_its_cause():
-    """NumPy asks for float(x) here, and puts an error of its own on top of ours."""
-    with pytest.raises(ValueError) as info:
-        vjp(write_into_entry, V)
-    assert "instead of z[i] = x join the parts of z by np.stack" in str(info.value.__cause__)
+def rotation(z, t, theta):
+    """What a beginner writes: dz/dt filled entry by entry."""
+    dz = np.zeros(2)
+    dz[0] = theta[0] * z[1]
+    dz[1] = -z[0]
+    return dz
+
+
+@pytest.mark.parametrize("method", [Backsolve(), Discrete()])
+def test_filling_an_array_entry_by_entry_gets_the_advice_as_its_message(method):
+    """NumPy asks for float(x) here, and puts an error of its own on top of ours: the advice is what comes out."""
+    z0, theta = np.array([1.0, 0.0]), np.array([0.5])
+    for differentiate in (
+        lambda: vjp(rotation, z0, 0.0, theta),
+        lambda: vjp(lambda theta: grad(lambda z: np.sum(rotation(z, 0.0, theta)))(z0), theta),
+        lambda: Dynamics(rotation).vjp(z0, 0.0, theta),
+        lambda: grad(lambda theta: np.sum(odeint(z0, rotation, (0.0, 1.0), theta, rk4(n=3), method)))(theta),
+    ):
+        with pytest.raises(TypeError, match=r"z\[i\] = x would write .* z = np\.stack") as info:
+            differentiate()
+        assert info.value.__cause__ is None and info.value.__suppress_context__
+        assert "dz[0] = theta[0] * z[1]" in str(info.traceback[-1].statement)
+
+
+def test_other_errors_of_the_function_come_out_as_they_are():
+    def fails(x):
+        try:
+            float(x)
+        except TypeError as error:
+            raise ValueError("mine") from error
+
+    with pytest.raises(ValueError, match="no such thing"):
+        vjp(lambda x: {}.get(0) or (_ for _ in ()).throw(ValueError("no such thing")), V)
+    with pytest.raises(TypeError, match="z = np.stack"):  # as NumPy does it: float(x) failed, and something on top
+        vjp(fails, 1.0)
 
 
 def test_grad_of_an_array_names_its_shape():

@@ -6,7 +6,7 @@ higher ones, come free. `rules_arrays.py` has the functions that move entries ab
 
 import numpy as np
 
-from .tracer import COMPOSED, RULES, constant, operand, plain, record, shape
+from .tracer import COMPOSED, RULES, as_constant, as_operand, record, shape_of, untrace
 
 
 def rule(fun, *pullbacks):
@@ -30,12 +30,12 @@ def binary(fun, derivative1, derivative2):
 
 def unbroadcast(a, x):
     """The pullback of broadcasting x to the shape of a: where x was repeated, the cotangents add up."""
-    if shape(a) == shape(x):
+    if shape_of(a) == shape_of(x):
         return a
-    if new := len(shape(a)) - len(shape(x)):  # broadcasting puts new axes in front,
+    if new := len(shape_of(a)) - len(shape_of(x)):  # broadcasting puts new axes in front,
         a = np.add.reduce(a, tuple(range(new)))
-    if shape(a) != shape(x):  # and stretches those of length 1
-        a = np.add.reduce(a, tuple(i for i, n in enumerate(shape(x)) if n == 1), keepdims=True)
+    if shape_of(a) != shape_of(x):  # and stretches those of length 1
+        a = np.add.reduce(a, tuple(i for i, n in enumerate(shape_of(x)) if n == 1), keepdims=True)
     return a
 
 
@@ -118,7 +118,7 @@ def clip(x, a_min=None, a_max=None):
 
 def interp(x, xp, fp):
     """The straight line between the neighbours of x; outside of xp, the value at its nearer end."""
-    xp, fp = operand(xp), operand(fp)
+    xp, fp = as_operand(xp), as_operand(fp)
     x = np.clip(x, xp[0], xp[-1])
     right = np.clip(np.searchsorted(xp, x), 1, len(xp) - 1)
     left = right - 1
@@ -126,7 +126,7 @@ def interp(x, xp, fp):
 
 
 def where(condition, x1=None, x2=None):
-    condition = plain(condition)
+    condition = untrace(condition)
     return np.where(condition) if x1 is None else record(np.where, RULES[np.where], condition, x1, x2)
 
 
@@ -142,24 +142,24 @@ COMPOSED |= {np.absolute: absolute, np.clip: clip, np.interp: interp, np.where: 
 # --- Reductions: x shrinks along some axes, so its cotangent is spread along them -------------------------------------
 
 
-def restored(a, axis, keepdims):
+def restore_axes(a, axis, keepdims):
     """a with the axes that a reduction took away put back, with length 1."""
     return a if keepdims or axis is None else np.expand_dims(a, axis)
 
 
 def spread_evenly(a, y, x, axis=None, keepdims=False):
-    return np.broadcast_to(restored(a, axis, keepdims), shape(x))
+    return np.broadcast_to(restore_axes(a, axis, keepdims), shape_of(x))
 
 
 def spread_over_extremes(a, y, x, axis=None, keepdims=False):
     """All of a goes to the entry that is the largest (or smallest); equal ones share it."""
-    chosen = x == restored(y, axis, keepdims)
-    return restored(a, axis, keepdims) * chosen / np.sum(chosen, axis, keepdims=True)
+    chosen = x == restore_axes(y, axis, keepdims)
+    return restore_axes(a, axis, keepdims) * chosen / np.sum(chosen, axis, keepdims=True)
 
 
 def spread_backwards(a, y, x, axis=None):
     """x_i is part of y_i and of all after it, so its cotangent is the sum from the end back to i."""
-    return np.reshape(np.flip(np.cumsum(np.flip(a, axis), axis), axis), shape(x))
+    return np.reshape(np.flip(np.cumsum(np.flip(a, axis), axis), axis), shape_of(x))
 
 
 rule(np.sum, spread_evenly)
@@ -213,7 +213,7 @@ COMPOSED |= {
 
 
 def sign(x):
-    return np.sign(plain(real(x, "np.sign or np.abs")))
+    return np.sign(untrace(real(x, "np.sign or np.abs")))
 
 
 def real(x, name):
@@ -225,7 +225,7 @@ def real(x, name):
 
 # fmt: off
 COMPOSED[np.sign] = sign
-COMPOSED |= {fun: constant(fun) for fun in (
+COMPOSED |= {fun: as_constant(fun) for fun in (
     np.shape, np.ndim, np.size, np.result_type, np.isrealobj, np.iscomplexobj,
     np.zeros_like, np.ones_like, np.empty_like,
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,

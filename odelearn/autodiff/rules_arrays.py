@@ -5,7 +5,7 @@ import operator
 import numpy as np
 
 from .rules import rule, unbroadcast
-from .tracer import COMPOSED, RULES, Traced, record, shape
+from .tracer import COMPOSED, RULES, Traced, record, shape_of
 
 # --- Shape and order: the pullback moves back -------------------------------------------------------------------------
 
@@ -14,14 +14,14 @@ rule(np.reshape,      lambda a, y, x, shape:                 a.reshape(np.shape(
 rule(np.squeeze,      lambda a, y, x, axis=None:             a.reshape(np.shape(x)))
 rule(np.expand_dims,  lambda a, y, x, axis:                  a.reshape(np.shape(x)))
 rule(np.broadcast_to, lambda a, y, x, shape:                 unbroadcast(a, x))
-rule(np.transpose,    lambda a, y, x, axes=None:             np.transpose(a, inverse(axes)))
+rule(np.transpose,    lambda a, y, x, axes=None:             np.transpose(a, invert(axes)))
 rule(np.swapaxes,     lambda a, y, x, axis1, axis2:          np.swapaxes(a, axis1, axis2))
 rule(np.moveaxis,     lambda a, y, x, source, destination:   np.moveaxis(a, destination, source))
 rule(np.flip,         lambda a, y, x, axis=None:             np.flip(a, axis))
 # fmt: on
 
 
-def inverse(axes):
+def invert(axes):
     """The permutation that undoes a permutation of the axes; None, their reversal, undoes itself."""
     return None if axes is None else np.argsort(np.mod(axes, len(axes)))
 
@@ -40,39 +40,39 @@ COMPOSED |= {
 # --- Joining and splitting --------------------------------------------------------------------------------------------
 
 
-def along(axis, y, part):
-    """The index that takes `part` along one axis of y."""
-    return (slice(None),) * (axis % y.ndim) + (part,)
+def index_along(axis, y, i):
+    """The index that takes i, a number or a slice, along one axis of y."""
+    return (slice(None),) * (axis % y.ndim) + (i,)
 
 
 def stack(arrays, axis=0):
-    def part(i):
-        return lambda a, y, *xs: a[along(axis, y, i)]
+    def take_back(i):
+        return lambda a, y, *xs: a[index_along(axis, y, i)]
 
-    return record(lambda *xs: np.stack(xs, axis), [part(i) for i in range(len(arrays))], *arrays)
+    return record(lambda *xs: np.stack(xs, axis), [take_back(i) for i in range(len(arrays))], *arrays)
 
 
 def concatenate(arrays, axis=0):
-    def part(i):
-        def rule(a, y, *xs):
+    def take_back(i):
+        def pullback(a, y, *xs):
             start = sum(np.shape(x)[axis] for x in xs[:i])
-            return a[along(axis, y, slice(start, start + np.shape(xs[i])[axis]))]
+            return a[index_along(axis, y, slice(start, start + np.shape(xs[i])[axis]))]
 
-        return rule
+        return pullback
 
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
-    return record(lambda *xs: np.concatenate(xs, axis), [part(i) for i in range(len(arrays))], *arrays)
+    return record(lambda *xs: np.concatenate(xs, axis), [take_back(i) for i in range(len(arrays))], *arrays)
 
 
 def split(x, sections, axis=0):
     """x in equal parts, if sections is their number, or cut before each of the indices in it."""
     n = x.shape[axis]
-    if isinstance(sections, int):
+    if np.ndim(sections) == 0:
         if n % sections:
             raise ValueError(f"np.split cannot cut {n} entries into {sections} equal parts")
         sections = range(n // sections, n, n // sections)
-    return [x[along(axis, x, slice(i, j))] for i, j in zip([0, *sections], [*sections, n], strict=True)]
+    return [x[index_along(axis, x, slice(i, j))] for i, j in zip([0, *sections], [*sections, n], strict=True)]
 
 
 def hstack(arrays):
@@ -106,7 +106,7 @@ def scatter(a, index, shape_x):
     return x
 
 
-rule(operator.getitem, lambda a, y, x, index: scatter(a, index, shape(x)))
+rule(operator.getitem, lambda a, y, x, index: scatter(a, index, shape_of(x)))
 rule(scatter, lambda a, y, x, index, shape_x: a[index])
 
 
@@ -141,7 +141,7 @@ def pad(x, pad_width, mode="constant", constant_values=0):
 
 def diff(x, n=1, axis=-1):
     for _ in range(n):
-        x = x[along(axis, x, slice(1, None))] - x[along(axis, x, slice(None, -1))]
+        x = x[index_along(axis, x, slice(1, None))] - x[index_along(axis, x, slice(None, -1))]
     return x
 
 

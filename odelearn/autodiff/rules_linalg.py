@@ -5,8 +5,8 @@ import string
 
 import numpy as np
 
-from .rules import real, restored, rule, unbroadcast
-from .tracer import COMPOSED, RULES, operand, plain, record
+from .rules import real, restore_axes, rule, unbroadcast
+from .tracer import COMPOSED, RULES, as_operand, record, untrace
 
 # --- Products: y = x1 x2 has a_x1 = a x2^T and a_x2 = x1^T a ----------------------------------------------------------
 
@@ -43,7 +43,7 @@ rule(np.matmul, matmul_left, matmul_right)
 
 
 def dot(x1, x2):
-    x1, x2 = operand(x1), operand(x2)
+    x1, x2 = as_operand(x1), as_operand(x2)
     if np.ndim(x1) == 0 or np.ndim(x2) == 0:
         return x1 * x2
     if x1.ndim <= 2 and x2.ndim <= 2:
@@ -53,7 +53,7 @@ def dot(x1, x2):
 
 def tensordot(x1, x2, axes=2):
     """One product of matrices: the axes to sum over last in x1 and first in x2, the others counted as one."""
-    x1, x2 = operand(x1), operand(x2)
+    x1, x2 = as_operand(x1), as_operand(x2)
     last, first = (range(-axes, 0), range(axes)) if isinstance(axes, int) else map(np.atleast_1d, axes)
     last, first = [i % x1.ndim for i in last], [j % x2.ndim for j in first]
     rows, columns = [i for i in range(x1.ndim) if i not in last], [j for j in range(x2.ndim) if j not in first]
@@ -80,9 +80,9 @@ def vdot(x1, x2):
 
 def einsum(subscripts, *xs, **options):
     """With every letter made explicit, and diagonals taken where one array has a letter twice, there is one rule."""
-    xs = [operand(x) for x in xs]
-    inputs, output = explicit(subscripts, xs)
-    inputs, xs = zip(*[diagonals(letters, x) for letters, x in zip(inputs, xs, strict=True)], strict=True)
+    xs = [as_operand(x) for x in xs]
+    inputs, output = make_explicit(subscripts, xs)
+    inputs, xs = zip(*[take_diagonals(letters, x) for letters, x in zip(inputs, xs, strict=True)], strict=True)
     rules = [None] + [einsum_rule(i, inputs, output) for i in range(len(xs))]
     return record(np.einsum, rules, f"{','.join(inputs)}->{output}", *xs, **options)
 
@@ -92,16 +92,16 @@ def einsum_rule(i, inputs, output):
     others = [letters for j, letters in enumerate(inputs) if j != i]
     summed_alone = not set(inputs[i]) <= set("".join(others) + output)
 
-    def rule(a, y, subscripts, *xs, **options):
+    def pullback(a, y, subscripts, *xs, **options):
         factors, letters = [a, *xs[:i], *xs[i + 1 :]], [output, *others]
         if summed_alone:  # x_i has an axis that nothing else knows of: ones spread the sum along it
             factors, letters = [*factors, np.ones(np.shape(xs[i]))], [*letters, inputs[i]]
         return unbroadcast(np.einsum(f"{','.join(letters)}->{inputs[i]}", *factors, **options), xs[i])
 
-    return rule
+    return pullback
 
 
-def explicit(subscripts, xs):
+def make_explicit(subscripts, xs):
     """The letters of each input and of the output, with letters of their own for the axes that `...` stands for."""
     if not isinstance(subscripts, str):
         raise TypeError("the tape knows np.einsum by its letters: write np.einsum('ij,j->i', x1, x2)")
@@ -116,7 +116,7 @@ def explicit(subscripts, xs):
     return inputs, output.replace("...", batch)
 
 
-def diagonals(letters, x):
+def take_diagonals(letters, x):
     """x with the axes of a repeated letter, as in 'ii', replaced by their diagonal."""
     for c in sorted(set(letters)):
         while letters.count(c) > 1:
@@ -131,7 +131,7 @@ def diagonals(letters, x):
 
 def solve(A, b):
     """y with A y = b. A vector b is one column; for columns the rules are below."""
-    A, b = operand(A), operand(b)
+    A, b = as_operand(A), as_operand(b)
     if b.ndim == 1:
         return np.linalg.solve(A, b[:, None])[..., 0]
     return record(np.linalg.solve, RULES[np.linalg.solve], A, b)
@@ -148,7 +148,7 @@ def solve_right_side(a, y, A, b):
 
 
 def slogdet(A):
-    result = np.linalg.slogdet(plain(real(A, "np.linalg.slogdet")))
+    result = np.linalg.slogdet(untrace(real(A, "np.linalg.slogdet")))
     return result._replace(logabsdet=record(logabsdet, RULES[logabsdet], A))
 
 
@@ -177,7 +177,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 def towards_x(a, y, x, axis=None, keepdims=False):
     """d|x|/dx = x / |x|, the unit vector; at x = 0, where there is none, 0."""
-    a, y = restored(a, axis, keepdims), restored(y, axis, keepdims)
+    a, y = restore_axes(a, axis, keepdims), restore_axes(y, axis, keepdims)
     return a * x / np.where(y == 0, 1, y)
 
 

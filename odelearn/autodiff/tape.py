@@ -3,7 +3,7 @@
     y, pullback = vjp(fun, x)               # y = fun(x)
     (a_x,) = pullback(a_y)                  # a_x = a_y . dy/dx
 
-vjp calls fun on traced stand-ins for its arguments (`traced.py`). What is computed with them is written on a tape, in
+vjp calls fun on traced stand-ins for its arguments (`tracer.py`). What is computed with them is written on a tape, in
 order: the list that Wengert described in 1964. A value always comes after those it was made of, so the pullback is one
 walk from the last to the first, with the rule of each operation from the table in `rules.py`.
 
@@ -14,24 +14,50 @@ written on the innermost (latest) tape among its arguments, which takes what out
 
 Nothing is conjugated: a_x = a . dy/dx also for complex holomorphic functions, so the complex step runs through a
 gradient. Ordinary arrays that fun uses must not be changed between the value and the pullback.
+
+Sources: R. E. Wengert, A simple automatic derivative evaluation program, Comm. ACM 7 (1964); A. Griewank, A. Walther,
+Evaluating Derivatives, 2nd edition (2008), section 3.2.
 """
+
+import operator
 
 import numpy as np
 
 from . import rules, rules_arrays, rules_linalg  # noqa: F401, importing them fills the table
-from .tracer import Tape, Traced, innermost, plain, shape
+from .tracer import CutTrace, Tape, Traced, find_innermost, refuse_subclass, shape_of, untrace
 
 
 def vjp(fun, *args):
-    """y = fun(*args), and its pullback: a -> (a . dy/dx for each argument x).
+    """y = fun(*args), and its pullback, which makes of a cotangent a of y one of each argument x:  a_x = a . dy/dx.
 
-    fun returns one array; a has the shape of y, and each a . dy/dx the shape and precision of its x (complex where a
-    or y is). Integers count as float64. An argument None is handed on untouched, and its cotangent is None.
+    Entry by entry, a_x[j] = sum_i a[i] dy[i]/dx[j], where i and j are indices of the whole shapes of y and x.
+
+    fun:      a function of NumPy arrays that returns one array or number. It is called once, on traced stand-ins.
+    args:     arrays of any shape, numbers or lists of numbers; integers count as float64. None is handed on untouched.
+    Returns y, of the shape and dtype that fun returns, and pullback(a): a has the shape of y. The result is a tuple of
+    one cotangent for each argument, of its shape and precision (complex where a or y is), 0 for one that does not
+    matter, and None for None. A pullback may be called any number of times, also on traced values.
+
+        >>> y, pullback = vjp(lambda A, x: A @ x, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5.0, 6.0]))
+        >>> y
+        array([17., 39.])
+        >>> a_A, a_x = pullback(np.array([1.0, 10.0]))
+        >>> a_A
+        array([[ 5.,  6.],
+               [50., 60.]])
+        >>> a_x
+        array([31., 42.])
+
+    Raises TypeError at the line of fun that the tape cannot follow (a NumPy function without a rule, an array written
+    into, float(x)), for masked arrays and other subclasses of ndarray, for arguments that are not numbers, and for a
+    result that is not one array; ValueError for a cotangent of another shape; RuntimeError for a traced value that fun
+    kept and that is used later.
     """
+    require_function("vjp", fun)
     args = [as_argument(x) for x in args]
     tape = Tape()
     leaves = [tape.append((), x, (), {}) for x in args]  # arguments are nodes that nothing went into
-    y = fun(*[None if leaf.value is None else leaf for leaf in leaves])
+    y = call_traced(fun, [None if leaf.value is None else leaf for leaf in leaves])
     tape.closed = True
     y, last = (y.value, y.index) if type(y) is Traced and y.tape is tape else (as_result(y), None)
     nodes = tape.nodes[len(args) : last + 1] if last is not None else []  # what y was made by
@@ -47,61 +73,106 @@ def vjp(fun, *args):
                 for i, rule in links:
                     a_x = rule(a, value, *values, **kwargs)
                     cotangents[i] = a_x if cotangents[i] is None else cotangents[i] + a_x
-        return tuple(zeros(x) if a_x is None else as_cotangent(a_x, x) for a_x, x in zip(cotangents, args, strict=True))
+        return tuple(
+            zero_cotangent(x) if a_x is None else as_cotangent(a_x, x) for a_x, x in zip(cotangents, args, strict=True)
+        )
 
     return y, pullback
 
 
 def value_and_grad(fun, argnum=0):
-    """The function (*args) -> fun(*args), d fun / d args[argnum], for a scalar fun."""
+    """The function (*args) -> (y, dy/dx)  for  y = fun(*args),  a scalar, and  x = args[argnum].
+
+    fun:      a function of NumPy arrays that returns a number or an array of shape ().
+    argnum:   which argument is x, counted from 0; negative numbers count from the end.
+    What is returned takes the arguments of fun. The gradient has the shape and precision of x (complex where y is).
+
+        >>> value, g = value_and_grad(lambda theta: np.sum(theta**2))(np.array([1.0, 2.0]))
+        >>> print(value, g)
+        5.0 [2. 4.]
+
+    Raises TypeError for a result that is not a scalar, IndexError for an argnum that there is not, and what vjp raises.
+    """
+    require_function("value_and_grad", fun)
+    argnum = as_index(argnum)
 
     def both(*args):
-        y, pullback = vjp(*in_one_argument(fun, argnum, args))
-        if shape(y) != ():
-            raise TypeError(f"grad wants a scalar result, got an array of shape {shape(y)}; sum it, or use jacobian")
+        y, pullback = vjp(*isolate_argument(fun, argnum, args))
+        if shape_of(y) != ():
+            raise TypeError(f"grad wants a scalar result, got an array of shape {shape_of(y)}; sum it, or use jacobian")
         return y, pullback(1.0)[0]
 
     return both
 
 
 def grad(fun, argnum=0):
-    """The function (*args) -> d fun / d args[argnum], of the shape of that argument, for a scalar fun."""
+    """The function (*args) -> dy/dx  for  y = fun(*args),  a scalar, and  x = args[argnum].
+
+    fun:      a function of NumPy arrays that returns a number or an array of shape ().
+    argnum:   which argument is x, counted from 0; negative numbers count from the end.
+    What is returned takes the arguments of fun. The gradient has the shape and precision of x (complex where y is).
+    It can be differentiated again.
+
+        >>> print(grad(np.sin)(0.0), grad(grad(lambda x: x**3))(2.0))
+        1.0 12.0
+
+    Raises TypeError for a result that is not a scalar, IndexError for an argnum that there is not, and what vjp raises.
+    """
+    require_function("grad", fun)
     both = value_and_grad(fun, argnum)
     return lambda *args: both(*args)[1]
 
 
 def jacobian(fun, argnum=0):
-    """The function (*args) -> dy/dx (*y.shape, *x.shape), for y = fun(*args) and x = args[argnum]: a pullback a row."""
+    """The function (*args) -> J  with  J[i, j] = dy[i]/dx[j]  for  y = fun(*args)  and  x = args[argnum].
 
-    def rows(*args):
-        y, pullback = vjp(*in_one_argument(fun, argnum, args))
-        basis = np.eye(np.size(y)).reshape(-1, *shape(y))
-        return np.stack([pullback(e)[0] for e in basis]).reshape(*shape(y), *np.shape(args[argnum]))
+    fun:      a function of NumPy arrays that returns one array.
+    argnum:   which argument is x, counted from 0; negative numbers count from the end.
+    What is returned takes the arguments of fun. J has the shape (*y.shape, *x.shape) and the precision of x (complex
+    where y is). It takes one call of fun, and one of the pullback for each entry of y.
 
-    return rows
+        >>> jacobian(lambda x: x[1:] * x[0])(np.array([2.0, 3.0, 4.0]))
+        array([[3., 2., 0.],
+               [4., 0., 2.]])
 
-
-def in_one_argument(fun, argnum, args):
-    """fun as a function of args[argnum] alone, and that argument."""
-
-    def fun_of_x(x):
-        return fun(*[x if i == argnum % len(args) else other for i, other in enumerate(args)])
-
-    return fun_of_x, args[argnum]
-
-
-def custom(fun, *args):
-    """y, of a function that brings its own derivative: fun(*args) -> y, pullback, on the tape as one operation.
-
-    pullback(a) -> a cotangent for each argument; those of untraced arguments are not looked at. Where tapes nest, fun
-    sees values that outer tapes trace, and y has derivatives of derivatives if fun and its pullback are traceable.
+    Raises IndexError for an argnum that there is not, and what vjp raises.
     """
-    tape = innermost(args)
+    require_function("jacobian", fun)
+    argnum = as_index(argnum)
+
+    def compute(*args):
+        fun_of_x, x = isolate_argument(fun, argnum, args)
+        y, pullback = vjp(fun_of_x, x)
+        n = np.size(y)
+        basis = np.eye(n or 1, n).reshape(n or 1, *shape_of(y))  # also of an empty y one row, which tells the dtype
+        return np.stack([pullback(e)[0] for e in basis])[:n].reshape(*shape_of(y), *np.shape(x))
+
+    return compute
+
+
+def custom(value_and_pullback, *args):
+    """y, of a function that brings its own derivative: value_and_pullback(*args) -> y, pullback. It is one operation.
+
+    value_and_pullback:  pullback(a) gives a_x = a . dy/dx for each argument x, in order; what it gives for an argument
+                         that is not traced is not looked at. Of nested tapes it sees values that the outer ones trace:
+                         y has higher derivatives if it and its pullback are written in functions that have rules.
+    args:                whatever it takes; those to be differentiated are arrays or numbers.
+    Returns y; traced, if one of the arguments is.
+
+        >>> def cube(x):
+        ...     return x**3, lambda a: (a * 3 * x**2,)
+        >>> print(custom(cube, 2.0), grad(lambda x: custom(cube, x))(2.0), grad(grad(lambda x: custom(cube, x)))(2.0))
+        8.0 12.0 12.0
+
+    Raises TypeError where it uses a traced value that is not among its arguments, and, when the gradient is taken,
+    ValueError for a pullback that gives too few or too many cotangents, or one of another shape than its argument.
+    """
+    tape = find_innermost(args)
     if tape is None:
-        return fun(*args)[0]
-    links = [(x.index, part(i)) for i, x in enumerate(args) if type(x) is Traced and x.tape is tape]
+        return value_and_pullback(*args)[0]
+    links = [(x.index, pick_cotangent(i)) for i, x in enumerate(args) if type(x) is Traced and x.tape is tape]
     values = tuple(x.value if type(x) is Traced and x.tape is tape else x for x in args)
-    y, pullback = fun(*values)
+    y, pullback = value_and_pullback(*values)
     if type(y) is Traced and y.tape.number >= tape.number:
         raise TypeError("the function given to custom uses a traced value from outside; pass it as an argument")
 
@@ -116,7 +187,7 @@ def custom(fun, *args):
     return tape.append([(together.index, joint)], y, (values,), {})
 
 
-def part(i):
+def pick_cotangent(i):
     """The rule by which the cotangent of a tuple becomes that of its i-th part."""
     return lambda a, values: as_cotangent(a[i], values[i])
 
@@ -124,16 +195,56 @@ def part(i):
 # --- What goes in and what comes out ----------------------------------------------------------------------------------
 
 
+def require_function(caller, fun):
+    if not callable(fun):
+        raise TypeError(
+            f"{caller} wants a function, got {type(fun).__name__}: write {caller}(fun, ...) without calling fun"
+        )
+
+
+def as_index(argnum):
+    try:
+        return operator.index(argnum)
+    except TypeError:
+        raise TypeError(f"argnum is one whole number, got {argnum!r}; for several arguments take vjp") from None
+
+
+def call_traced(fun, args):
+    """fun(*args). For z[i] = x NumPy asks for float(x), and puts an error of its own on top of ours: ours is told."""
+    try:
+        return fun(*args)
+    except ValueError as error:
+        if not isinstance(error.__cause__, CutTrace):
+            raise
+        message = (
+            "z[i] = x would write a traced value into an ordinary array, where the tape cannot follow it; "
+            "collect the parts and join them at the end: z = np.stack([x0, x1])"
+        )
+        raise TypeError(message).with_traceback(error.__traceback__) from None
+
+
+def isolate_argument(fun, argnum, args):
+    """fun as a function of args[argnum] alone, and that argument."""
+    if not -len(args) <= argnum < len(args):
+        raise IndexError(f"argnum = {argnum}, but this call has {len(args)} arguments; argnum = 0 is the first")
+
+    def fun_of_x(x):
+        return fun(*[x if i == argnum % len(args) else other for i, other in enumerate(args)])
+
+    return fun_of_x, args[argnum]
+
+
 def as_argument(x):
-    """x in floating point. A Python float stays one: as an array it would turn the float32 it meets into float64."""
+    """x in floating point and native byte order. A Python float stays one: an array would make float64 of float32."""
     if x is None or isinstance(x, (Traced, float, complex, np.inexact)):
         return x
     if isinstance(x, int):
         return float(x)
+    refuse_subclass(x)
     x = np.asarray(x)
     if x.dtype.kind not in "biufc":
         raise TypeError(f"derivatives need numbers, got an array of dtype {x.dtype}")
-    return x if x.dtype.kind in "fc" else x.astype(float)
+    return x.astype(x.dtype.newbyteorder("=") if x.dtype.kind in "fc" else float, copy=False)
 
 
 def as_result(y):
@@ -149,15 +260,18 @@ def as_result(y):
 def as_cotangent(a, x):
     """a as a fresh array with the shape and the precision of x; complex it may be though x is real."""
     if type(a) is not Traced:
-        a, dtype = np.array(a), np.result_type(plain(x))  # a copy, since rules may return views, or one array twice
+        refuse_subclass(a)
+        a, dtype = np.array(a), np.result_type(untrace(x))  # a copy, since rules may return views, or one array twice
         if a.dtype != dtype:
             a = a.astype(np.result_type(dtype, np.complex64) if a.dtype.kind == "c" else dtype, casting="same_kind")
         a = a[()]  # a NumPy scalar if the shape is ()
-    if shape(a) != shape(x):
-        raise ValueError(f"the cotangent of a value of shape {shape(x)} has that shape, got one of shape {shape(a)}")
+    if shape_of(a) != shape_of(x):
+        raise ValueError(
+            f"the cotangent of a value of shape {shape_of(x)} has that shape, got one of shape {shape_of(a)}"
+        )
     return a
 
 
-def zeros(x):
+def zero_cotangent(x):
     """The cotangent of an argument that the result does not depend on."""
-    return None if x is None else np.zeros(shape(x), np.result_type(plain(x)))[()]
+    return None if x is None else np.zeros(shape_of(x), np.result_type(untrace(x)))[()]

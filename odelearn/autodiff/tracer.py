@@ -41,7 +41,7 @@ def record(fun, rules, *args, **kwargs):
 
     rules[i](a, y, *args, **kwargs) is the cotangent of argument i; options such as an axis have none.
     """
-    tape = innermost(args)
+    tape = find_innermost(args)
     if tape is None:
         return fun(*args, **kwargs)
     values, links = [], []
@@ -50,11 +50,12 @@ def record(fun, rules, *args, **kwargs):
             values.append(x.value)
             links.append((x.index, rules[i]))
         else:
+            refuse_subclass(x)
             values.append(x)  # a constant to this tape, even if an outer one traces it
     return tape.append(links, fun(*values, **kwargs), values, kwargs)
 
 
-def innermost(args):
+def find_innermost(args):
     """The latest tape that traces one of the arguments, or None."""
     tape = None
     for x in args:
@@ -69,40 +70,64 @@ def dispatch(fun, args, kwargs):
         return COMPOSED[fun](*args, **kwargs)
     if fun not in RULES:
         raise TypeError(
-            f"the tape has no rule for {name(fun)}: write it with functions that have one (see rules.py), "
-            "add its derivative there (rules.unary, rules.binary), or bring a pullback of your own with tape.custom"
+            f"the tape has no rule for {name_of(fun)}: write it with functions that have one (see "
+            "odelearn/autodiff/rules.py), or bring a pullback of your own: odelearn.custom. "
+            "To add a rule to the table takes one line there, rules.unary or rules.binary"
         )
     rules = RULES[fun]
     if kwargs and (unknown := kwargs.keys() - rules[-1].__code__.co_varnames[2:]):
-        raise TypeError(f"the tape's rule for {name(fun)} does not know {sorted(unknown)}; write it without")
+        raise TypeError(f"the tape's rule for {name_of(fun)} does not know {sorted(unknown)}; write it without")
     return record(fun, rules, *args, **kwargs)
 
 
-def name(fun):
+def name_of(fun):
     """How a user calls a NumPy function: np.sinc, np.linalg.eigh, or np.add.outer, a method of a ufunc."""
     if isinstance(ufunc := getattr(fun, "__self__", None), np.ufunc):
         return f"np.{ufunc.__name__}.{fun.__name__}"
     return f"{getattr(fun, '__module__', 'numpy').replace('numpy', 'np')}.{fun.__name__}"
 
 
-def plain(x):
+def untrace(x):
     """The ordinary value under any number of tapes."""
     while type(x) is Traced:
         x = x.value
     return x
 
 
-def constant(fun):
+def as_constant(fun):
     """A function whose derivative is zero, of traced arguments: it gives ordinary values, and needs no node."""
-    return lambda *args, **kwargs: fun(*[plain(x) for x in args], **kwargs)
+
+    def untraced(*args, **kwargs):
+        values = [untrace(x) for x in args]
+        for x in values:
+            refuse_subclass(x)
+        return fun(*values, **kwargs)
+
+    return untraced
 
 
-def operand(x):
+def refuse_subclass(x):
+    """Raises TypeError for an array that means something else by the same operations: a masked one, an np.matrix."""
+    if not isinstance(x, np.ndarray) or type(x) in (np.ndarray, np.memmap):  # a memmap is an ordinary array in a file
+        return
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            "the tape does not know masks, and the gradient of a masked array would be wrong. Index what was observed, "
+            "z[seen] - y[seen], or weigh it, np.sum(w * (z - y) ** 2) / np.sum(w), with "
+            "seen = ~np.ma.getmaskarray(y), w = seen.astype(float), and y.filled(0) in the place of y"
+        )
+    raise TypeError(
+        f"the tape knows ordinary arrays only, got {type(x).__name__}, a subclass of np.ndarray that may give another "
+        "meaning to *, to indices or to units; if its numbers are what you mean, pass np.asarray(x)"
+    )
+
+
+def as_operand(x):
     """Lists and tuples of numbers are arrays wherever NumPy takes arrays."""
     return np.asarray(x) if isinstance(x, (list, tuple)) else x
 
 
-def shape(x):
+def shape_of(x):
     """np.shape of an array or a number (not a list), traced or not; np.shape itself is slower."""
     return getattr(x, "shape", ())
 
@@ -110,14 +135,14 @@ def shape(x):
 # --- The stand-in -----------------------------------------------------------------------------------------------------
 
 
-def arithmetic(op, ufunc):
+def make_operators(op, ufunc):
     """The methods for x op other, other op x, and x op= other: straight to `record`, past NumPy's slower dispatch."""
 
     def forward(self, other):
-        return record(op, RULES[ufunc], self, operand(other))
+        return record(op, RULES[ufunc], self, as_operand(other))
 
     def reflected(self, other):
-        return record(op, RULES[ufunc], operand(other), self)
+        return record(op, RULES[ufunc], as_operand(other), self)
 
     def in_place(self, other):
         if self.ndim > 0:  # of dimension 0 it stands for a NumPy scalar, for which x += y means x = x + y
@@ -132,6 +157,10 @@ def method(fun):
     return lambda self, *args, **kwargs: dispatch(fun, (self, *args), kwargs)
 
 
+class CutTrace(TypeError):
+    """An ordinary number was asked for in the place of a traced one. NumPy may put an error of its own on top."""
+
+
 class Traced:
     """Behaves as the array (or float) for which it stands while a function is differentiated.
 
@@ -144,19 +173,19 @@ class Traced:
         self.value, self.tape, self.index = value, tape, index
 
     # fmt: off
-    __add__,     __radd__,     __iadd__     = arithmetic(operator.add,     np.add)
-    __sub__,     __rsub__,     __isub__     = arithmetic(operator.sub,     np.subtract)
-    __mul__,     __rmul__,     __imul__     = arithmetic(operator.mul,     np.multiply)
-    __truediv__, __rtruediv__, __itruediv__ = arithmetic(operator.truediv, np.divide)
-    __pow__,     __rpow__,     __ipow__     = arithmetic(operator.pow,     np.power)
-    __mod__,     __rmod__,     __imod__     = arithmetic(operator.mod,     np.remainder)
-    __matmul__,  __rmatmul__,  __imatmul__  = arithmetic(operator.matmul,  np.matmul)
+    __add__,     __radd__,     __iadd__     = make_operators(operator.add,     np.add)
+    __sub__,     __rsub__,     __isub__     = make_operators(operator.sub,     np.subtract)
+    __mul__,     __rmul__,     __imul__     = make_operators(operator.mul,     np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = make_operators(operator.truediv, np.divide)
+    __pow__,     __rpow__,     __ipow__     = make_operators(operator.pow,     np.power)
+    __mod__,     __rmod__,     __imod__     = make_operators(operator.mod,     np.remainder)
+    __matmul__,  __rmatmul__,  __imatmul__  = make_operators(operator.matmul,  np.matmul)
 
     __neg__, __pos__, __abs__ = method(np.negative), method(np.positive), method(np.absolute)
 
-    __lt__, __le__, __eq__ = constant(operator.lt), constant(operator.le), constant(operator.eq)
-    __gt__, __ge__, __ne__ = constant(operator.gt), constant(operator.ge), constant(operator.ne)
-    __floordiv__, __rfloordiv__ = constant(operator.floordiv), constant(lambda x, other: other // x)
+    __lt__, __le__, __eq__ = as_constant(operator.lt), as_constant(operator.le), as_constant(operator.eq)
+    __gt__, __ge__, __ne__ = as_constant(operator.gt), as_constant(operator.ge), as_constant(operator.ne)
+    __floordiv__, __rfloordiv__ = as_constant(operator.floordiv), as_constant(lambda x, other: other // x)
 
     sum,    mean,     prod,     cumsum  = method(np.sum),    method(np.mean),     method(np.prod),     method(np.cumsum)
     max,    min,      var,      std     = method(np.max),    method(np.min),      method(np.var),      method(np.std)
@@ -180,15 +209,15 @@ class Traced:
 
     def astype(self, dtype):
         if np.dtype(dtype).kind not in "fc":
-            return plain(self).astype(dtype)  # to integers or truths: steps, whose derivative is zero
+            return untrace(self).astype(dtype)  # to integers or truths: steps, whose derivative is zero
         return record(lambda x: x.astype(dtype), [lambda a, y, x: a], self)
 
     T = property(lambda self: record(lambda x: x.T, RULES[np.transpose], self))
     mT = property(lambda self: np.swapaxes(self, -1, -2))
     shape = property(lambda self: getattr(self.value, "shape", ()))  # a Python float has none
     ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: np.size(plain(self)))
-    dtype = property(lambda self: np.result_type(plain(self)))
+    size = property(lambda self: np.size(untrace(self)))
+    dtype = property(lambda self: np.result_type(untrace(self)))
 
     def __len__(self):
         return len(self.value)
@@ -200,18 +229,23 @@ class Traced:
         return f"Traced({self.value!r})"
 
     def __format__(self, spec):
-        return format(plain(self), spec)
+        return format(untrace(self), spec)
 
-    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+    def __array_ufunc__(self, ufunc, call, *args, **kwargs):
         if "out" in kwargs:
             raise TypeError("y += x (and out=y) writes into an array the tape cannot see; write y = y + x")
-        fun = ufunc if method == "__call__" else getattr(ufunc, method)
-        return dispatch(fun, [operand(x) for x in args], kwargs)
+        fun = ufunc if call == "__call__" else getattr(ufunc, call)
+        return dispatch(fun, [as_operand(x) for x in args], kwargs)
 
     def __array_function__(self, fun, types, args, kwargs):
         return dispatch(fun, args, kwargs)
 
     # What would cut the trace, so that the gradient would come out wrong
+
+    @property
+    def _data(self):
+        """np.ma asks for this when a masked array stands on the left: masked - x."""
+        refuse_subclass(np.ma.masked)
 
     def __setitem__(self, index, y):
         raise TypeError("x[i] = y writes into an array the tape has already used; use np.where or np.concatenate")
@@ -223,7 +257,7 @@ class Traced:
         )
 
     def __float__(self):
-        raise TypeError(
+        raise CutTrace(
             "float(x) would cut the trace of x: grad wants a scalar result, but as it is; for math.sin(x), which calls "
             "float, write np.sin(x), and instead of z[i] = x join the parts of z by np.stack"
         )

@@ -90,7 +90,7 @@ def unstable(step):
     return (
         f"deviations decay at the rate lambda = {x / step.h:.3g}, but {name} is stable for h lambda in [-{end:.3g}, 0] "
         f"only (now {x:.3g}), so for h up to {abs(step.h * end / x):.2g}, whatever the tolerance. Implicit methods "
-        'have no such limit: odelearn.solvers.scipy_bridge.scipy_solver("Radau"), or "LSODA"; then take gradients by '
+        'have no such limit: odelearn.scipy_solver("Radau"), or "LSODA"; then take gradients by '
         "Interpolating(), since Backsolve() solves for z backwards, where deviations grow"
     )
 
