@@ -99,7 +99,6 @@ __all__ = [
 
 LAZY = {  # what needs SciPy or matplotlib is imported when it is asked for; `from odelearn import *` leaves it out
     "scipy_solver": ".solvers.scipy_bridge",
-    "as_ode_solver": ".solvers.scipy_bridge",
     "plotting": ".plotting",
 }
 

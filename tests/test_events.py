@@ -203,7 +203,7 @@ def test_the_derivative_of_a_fall_in_closed_form(solver, method):
     """t = t0 + (v + s) / g with s = sqrt(v^2 + 2 g h), and the speed of impact is -s."""
     h, v, g, t0 = 10.0, 2.0, 9.81, 0.4
     s = np.sqrt(v * v + 2 * g * h)
-    (t, z), pullback = event_vjp([h, v], falling, (t0, 40.0), [g], GROUND, solver, method)
+    (t, z), pullback = event_vjp([h, v], falling, (t0, 40.0), [g], GROUND, solver, method=method)
     assert t - t0 == pytest.approx((v + s) / g, rel=1e-12) and z[1] == pytest.approx(-s, rel=1e-12)
     of_t = pullback(1.0, np.zeros(2))
     np.testing.assert_allclose(of_t.z0, [1 / s, (v + s) / (g * s)], rtol=1e-11)
@@ -221,7 +221,7 @@ def test_discrete_differentiates_the_very_t_and_z_that_come_out(solver, ts):
     x = np.array([1.0, 0.2, 1.3, 0.2, 0.5, ts[0]])
 
     def event(x, method):
-        return event_vjp(x[:2], pendulum, (x[5], ts[1]), x[2:5], MOVING_LINE, solver, method)
+        return event_vjp(x[:2], pendulum, (x[5], ts[1]), x[2:5], MOVING_LINE, solver, method=method)
 
     def loss(x):
         (t, z), _ = event(x, Checkpointed())  # Discrete's numbers, without its pullbacks
@@ -237,8 +237,8 @@ def test_discrete_differentiates_the_very_t_and_z_that_come_out(solver, ts):
 @pytest.mark.parametrize("method", [Backsolve(), Interpolating()])
 def test_the_adjoint_agrees_at_tight_tolerance(method):
     problem = [1.0, 0.2], pendulum, (0.3, 6.0), [1.3, 0.2, 0.5], MOVING_LINE, dop853(1e-11, 1e-13)
-    (t, z), exact = event_vjp(*problem, Discrete())
-    (t_adjoint, _), pullback = event_vjp(*problem, method)
+    (t, z), exact = event_vjp(*problem, method=Discrete())
+    (t_adjoint, _), pullback = event_vjp(*problem, method=method)
     assert t_adjoint == pytest.approx(t, rel=1e-13)
     g, reference = pullback(1.0, np.array([0.3, -0.7])), exact(1.0, np.array([0.3, -0.7]))
     np.testing.assert_allclose(g.z0, reference.z0, rtol=1e-8)
@@ -254,7 +254,7 @@ def test_a_bouncing_ball_on_the_tape(method):
     def third_bounce(theta):
         z, ts = np.stack([theta[1], 0.0]), np.array([0.0, 20.0])
         for _ in range(3):
-            t, z = odeint_event(z, falling, ts, theta, GROUND, dopri5(1e-10, 1e-10), method)
+            t, z = odeint_event(z, falling, ts, theta, GROUND, dopri5(1e-10, 1e-10), method=method)
             z, ts = np.stack([0.0, -theta[2] * z[1]]), np.stack([t, 20.0])
         return t
 
@@ -327,4 +327,4 @@ def test_events_without_a_time_or_without_a_derivative_are_named():
         odeint_event([10.0, 2.0], falling, (0.0, 0.5, 9.0), [9.81], GROUND)
     cubed = Event(lambda z, t, theta: z**3)
     with pytest.raises(SolverError, match="touches g = 0"):
-        event_vjp(-1.0, lambda z, t, theta: 1.0 + 0 * z, (0.0, 4.0), None, cubed, euler(n=4), Discrete())
+        event_vjp(-1.0, lambda z, t, theta: 1.0 + 0 * z, (0.0, 4.0), None, cubed, euler(n=4), method=Discrete())

@@ -66,7 +66,7 @@ FIXED = {  # name -> its parameters, in order; more may follow. Notebooks and ot
 OTHERS = """
     EULER MIDPOINT HEUN RALSTON RK4 RK38 BOSH3 DOPRI5 TSIT5 DOP853 TABLEAUS SolverError Trajectory Gradients rms Report
     TrainingStopped DriftWarning DataError Interpolant interpolant_conditions certify spiral cubic_spiral windows
-    as_ode_solver nn.MLP nn.ACTIVATIONS checks.known_mistakes datasets.lynx_hare plotting.ledger plotting.save
+    nn.MLP nn.ACTIVATIONS checks.known_mistakes datasets.lynx_hare plotting.ledger plotting.save
 """.split()
 
 AWAITED = "euler midpoint heun ralston rk4 rk38 bosh3 dopri5 tsit5 dop853".split()
@@ -107,7 +107,7 @@ def test_all_is_written_out_and_complete():
     assert ast.literal_eval(assigned) == odelearn.__all__
     assert len(set(odelearn.__all__)) == len(odelearn.__all__)
     public = {k for k, v in vars(odelearn).items() if not k.startswith("_") and not isinstance(v, ModuleType)}
-    assert public - {"LAZY", "scipy_solver", "as_ode_solver"} == set(odelearn.__all__)
+    assert public - {"LAZY", "scipy_solver"} == set(odelearn.__all__)
 
 
 def test_imports_and_all_stand_in_the_same_rooms():
@@ -130,7 +130,7 @@ def test_imports_and_all_stand_in_the_same_rooms():
     assert rooms["import"] == rooms["__all__"] and len(rooms["import"]) > 5
 
 
-@pytest.mark.parametrize("name", [*odelearn.__all__, "scipy_solver", "as_ode_solver"])
+@pytest.mark.parametrize("name", [*odelearn.__all__, "scipy_solver"])
 def test_every_public_name_has_a_docstring(name):
     found = find(name)
     if name in AWAITED and not found.__doc__:
@@ -167,9 +167,7 @@ print(*{name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_m
     assert python(code).split() == ["odelearn"]
 
 
-@pytest.mark.parametrize(
-    "missing, name", [("scipy", "scipy_solver"), ("scipy", "as_ode_solver"), ("matplotlib", "plotting")]
-)
+@pytest.mark.parametrize("missing, name", [("scipy", "scipy_solver"), ("matplotlib", "plotting")])
 def test_without_scipy_or_matplotlib_the_rest_works_and_the_message_says_what_to_install(missing, name):
     code = f"""
 import sys

@@ -6,7 +6,10 @@ from ..gradients.discrete import Discrete
 from ..nn.mlp import MLP
 from ..params import leaf_names
 from ..solvers.solver import dop853
-from ..verify.gradient_report import Leaf, multiple, not_finite, place
+from ..verify.gradient_diagnosis import find_multiple as multiple
+from ..verify.gradient_diagnosis import find_non_finite as not_finite
+from ..verify.gradient_diagnosis import find_place as place
+from ..verify.gradient_report import Leaf
 from .known_mistakes import distance, what_slip
 from .verdict import NOTHING_YET, Verdict
 

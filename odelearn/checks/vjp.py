@@ -3,7 +3,10 @@
 import numpy as np
 
 from ..verify.gradient_check import check_gradient
-from ..verify.gradient_report import multiple, not_finite, place, transposed
+from ..verify.gradient_diagnosis import find_multiple as multiple
+from ..verify.gradient_diagnosis import find_non_finite as not_finite
+from ..verify.gradient_diagnosis import find_place as place
+from ..verify.gradient_diagnosis import find_transpose as transposed
 from .verdict import NOTHING_YET, Verdict
 
 SEED = 180606366  # nobody else's: were a_y drawn like the caller's x, then x^T a_y would hide that it is transposed

@@ -36,6 +36,10 @@ class Trajectory:
     def ts(self):
         return self.problem[1]
 
+    @property
+    def solver(self):
+        return self.problem[3]
+
     def __call__(self, t):
         """z(t) from the step that covers t, by its tableau's interpolant, of order p - 1 at least.
 
