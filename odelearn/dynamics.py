@@ -94,6 +94,19 @@ def assign(out, dz):
     out[...] = dz if like else checked_slope(dz, out)
 
 
+def refuse_subclass(name, x, verb="is"):
+    """Raises TypeError for an array that means something else by the same operations: a masked one, an np.matrix."""
+    if not isinstance(x, np.ndarray) or type(x) in (np.ndarray, np.memmap):  # a memmap is an ordinary array in a file
+        return
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} {verb} a masked array, and its mask would be lost. Give every component a value, x.filled(0), and "
+            "in the loss index what was observed, or weigh it"
+        )
+    must = "must be" if verb == "is" else "must return"
+    raise TypeError(f"{name} {must} an ordinary array, got {type(x).__name__}; np.asarray(x) makes it one")
+
+
 def checked_slope(dz, z):
     """What f returned, as an array like z. Plain Python numbers and lists take z's dtype; arrays must have it.
 
@@ -106,13 +119,14 @@ def checked_slope(dz, z):
         )
     if dz is None:
         raise TypeError("f returned None; f(z, t, theta) must return dz/dt")
+    refuse_subclass("f", dz, verb="returned")
     if not hasattr(dz, "dtype"):
         dz = np.array(dz)
         if dz.dtype.kind in "biuf" or dz.dtype.kind == z.dtype.kind:
             dz = dz.astype(z.dtype)
     if dz.shape != z.shape:
         raise ValueError(f"f returned shape {dz.shape} for a state z of shape {z.shape}; dz/dt has the shape of z")
-    if dz.dtype != z.dtype:
+    if dz.dtype.newbyteorder("=") != z.dtype:
         raise TypeError(f"f returned {dz.dtype} for a state z of {z.dtype}; the dtype follows z0: cast one of them")
     return dz
 

@@ -40,7 +40,21 @@ def odesolve_vjp(z0, f, ts, theta, solver, method=Backsolve()):  # noqa: B008, m
     >>> bool(np.isclose(g.theta[0], zs[-1, 0], rtol=1e-9))
     True
     """
+    check_method(method, solver)
     return method.vjp(z0, f, ts, theta, checked_solver(solver))
+
+
+def check_method(method, solver):
+    """Raises TypeError for a method that is none, and says what to write."""
+    if hasattr(solver, "vjp") and hasattr(method, "stepper"):
+        raise TypeError(f"solver and method seem to be swapped: got solver = {solver!r}, method = {method!r}")
+    if isinstance(method, type) and hasattr(method, "vjp"):
+        raise TypeError(f"method must be an object: {method.__name__}(), with its parentheses")
+    if not hasattr(method, "vjp"):
+        raise TypeError(
+            f"method must be Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward() or Reversible(), got "
+            f"{method!r}. How to step is said by solver, for instance solver=dopri5()"
+        )
 
 
 def odeint(z0, f, ts, theta=None, solver=dopri5(), method=Backsolve()):  # noqa: B008, solvers and methods are frozen

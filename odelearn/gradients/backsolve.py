@@ -25,12 +25,14 @@ class Backsolve:
 
     solver  for the backward solve; None: the forward solver
     reset   start each interval from the stored zs[i] instead of the rebuilt z(t_i)
+    ledger  keep the ledger of the backward solve, as gradients.stats.ledger; it grows with the number of steps
 
     Source: Chen et al. 2018, Appendix B and Algorithm 2.
     """
 
     solver: Solver | None = None
     reset: bool = True
+    ledger: bool = False
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
@@ -45,19 +47,22 @@ class Backsolve:
             a_zs, gaps = cotangent_of(a_zs, zs), np.zeros(N)
             bound, s = f.bind(theta, zs[0]), np.stack([zs[N], a_zs[N]])  # (34) at t_N
             integrals = integrals_for(back, a_zs, theta, bound.sum_theta)
-            stepper = integrals.stepper(back, augmented(bound), s, ts[::-1])
+            stepper = integrals.stepper(back, augmented(bound), s, ts[::-1], [] if self.ledger else None)
             with solving_back():
                 for i in range(N, 0, -1):
-                    integrals.observe(i, stepper.slope(s, times[i]))  # (52) at t_i
+                    _, (f_i, _, _) = stepper.slope(s, times[i])
+                    if i < N and not self.reset:  # s has the rebuilt z; Algorithm 2 has f at z(t_i) itself
+                        f_i = integrals.value(bound, zs[i], times[i])
+                    integrals.observe(i, f_i)  # (52) at t_i
                     for step in steps(stepper, s, times[i], times[i - 1]):
                         integrals.add(step)  # (51), (52)
                     z, a = step.z_next
                     gaps[i - 1] = np.abs(z - zs[i - 1]).max()
                     s = np.stack([zs[i - 1] if self.reset else z, a + a_zs[i - 1]])  # the loss sees z(t_i): a jumps
             drift.warn(gaps, ts)
-            return integrals.gradients(s[1], stepper, zs.nbytes, drift=float(gaps.max(initial=0.0)))
+            return integrals.gradients(s[1], stepper, 2 * zs.nbytes, drift=float(gaps.max(initial=0.0)))
 
-        return zs, pullback
+        return zs.copy(), pullback  # a copy, which may be written to: the pullback needs its own
 
 
 def augmented(bound):
@@ -110,14 +115,21 @@ class Integrals:
     def __init__(self, a_zs, a_theta):
         self.a_zs, self.a_theta = a_zs, a_theta
         self.a_ts, self.a_t = np.zeros(len(a_zs), np.result_type(a_zs, float)), 0.0
+        self.values = 0  # evaluations of f beside those of the steps
 
-    def stepper(self, solver, field, s, ts):
+    def stepper(self, solver, field, s, ts, ledger=None):
         self.b = solver.tableau.b.tolist()
-        return solver.stepper(field, s, ts, ledger=[])
+        return solver.stepper(field, s, ts, ledger)
 
-    def observe(self, i, slope):
+    def value(self, bound, z, t):
+        """f at (z, t)."""
+        self.values += 1
+        f_i = np.empty_like(z)
+        bound.value(z, t, f_i)
+        return f_i
+
+    def observe(self, i, f_i):
         """At t_i the loss sees z, which moves with velocity f."""
-        _, (f_i, _, _) = slope
         dL_dti = np.sum(self.a_zs[i] * f_i)  # (52): a f at t_i
         self.a_ts[i] += dL_dti
         self.a_t -= dL_dti  # s0 of Algorithm 2: a_t starts at -dL/dt_N
@@ -131,7 +143,7 @@ class Integrals:
 
     def gradients(self, a_z0, stepper, held, drift=None):
         self.a_ts[0] += self.a_t
-        stats = BackwardStats(stepper.evals, stepper.evals, held, stepper.ledger)
+        stats = BackwardStats(stepper.evals + self.values, stepper.evals, held, stepper.ledger)
         return Gradients(a_z0, self.a_ts, self.a_theta.total, stats, drift)
 
 
@@ -141,9 +153,9 @@ class IntegralsAsStates(Integrals):
     It is the stepper of s as well: it packs s and the integrals, has S stepped by the black box, and unpacks.
     """
 
-    def stepper(self, solver, field, s, ts):
+    def stepper(self, solver, field, s, ts, ledger=None):
         self.field, self.like, self.s, self.observed = field, s, None, 0
-        self.inner = solver.stepper(self.packed_field, self.pack(s), ts, ledger=[])
+        self.inner = solver.stepper(self.packed_field, self.pack(s), ts, ledger)
         return self
 
     def pack(self, s):

@@ -5,9 +5,11 @@ from functools import partial
 
 import numpy as np
 
-BackwardStats = namedtuple("BackwardStats", "evals pullbacks bytes ledger", defaults=([],))
-BackwardStats.__doc__ = """Of the backward pass: evals and pullbacks of f, bytes held between the passes, and the
-ledger of its attempted steps if it was a solve of its own."""
+from ..dynamics import refuse_subclass
+
+BackwardStats = namedtuple("BackwardStats", "evals pullbacks bytes ledger", defaults=(None,))
+BackwardStats.__doc__ = """Of the backward pass: evals and pullbacks of f, bytes held between the passes (zs, and what
+the pullback keeps), and the ledger of its attempted steps, if Backsolve or Interpolating was asked for it."""
 
 
 class Gradients:
@@ -30,13 +32,23 @@ class Gradients:
 
 
 def cotangent_of(a_zs, zs):
-    """a_zs = dL/dzs as an array like zs. Raises ValueError for another shape, TypeError if complex where zs is not."""
+    """a_zs = dL/dzs as an array like zs, and a copy.
+
+    Raises ValueError for another shape or a value that is not finite, TypeError if complex where zs is not.
+    """
+    refuse_subclass("a_zs", a_zs)
     a_zs = np.asarray(a_zs)
     if a_zs.shape != zs.shape:
         raise ValueError(f"a_zs = dL/dzs must have the shape of zs, {zs.shape}, got {a_zs.shape}")
     if a_zs.dtype.kind == "c" and zs.dtype.kind != "c":
         raise TypeError(f"a_zs is complex but zs is {zs.dtype}; the gradient of a real loss is real")
-    return a_zs.astype(zs.dtype, copy=False)
+    if not np.isfinite(a_zs).all():
+        i = tuple(np.argwhere(~np.isfinite(a_zs))[0].tolist())
+        raise ValueError(
+            f"a_zs = dL/dzs must be finite, got a_zs{list(i)} = {a_zs[i]}. Is a value missing in the data? Leave it "
+            "out of the loss: index what was observed, or weigh it"
+        )
+    return np.array(a_zs, zs.dtype, order="C")
 
 
 class ThetaSum:

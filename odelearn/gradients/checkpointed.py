@@ -7,6 +7,7 @@ import numpy as np
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step
 from ..solvers.solver import solve, states_like
+from ..solvers.step_size import is_count
 from .base import ThetaSum, cotangent_of
 from .discrete import StepSums, sweep_back
 from .mesh import mesh_of
@@ -28,13 +29,13 @@ class Checkpointed:
     every: int | None = None
 
     def __post_init__(self):
-        if self.every is not None and (int(self.every) != self.every or self.every < 1):
-            raise ValueError(f"every must be a whole number of steps, at least 1, or None, got {self.every}")
+        if self.every is not None and not is_count(self.every):
+            raise ValueError(f"every must be a whole number of steps, at least 1, or None, got {self.every!r}")
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        zs, mesh, states, every = states_like(z0, ts), mesh_of(solver.control, ts), [z0], self.every or 1
+        zs, mesh, states, every = states_like(z0, ts), mesh_of(solver.control, ts), [z0], int(self.every or 1)
         stepper = solver.stepper(f.bind(theta, z0).value, z0, ts)
         with np.errstate(all="ignore"):
             for n, (i, step) in enumerate(solve(stepper, z0, zs, ts), start=1):

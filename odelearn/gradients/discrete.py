@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..solvers.problem import initial_value_problem
+from ..solvers.problem import check_memory, initial_value_problem
 from ..solvers.runge_kutta import rk_step_pullback
 from ..solvers.solver import solve, states_like
+from ..solvers.step_size import FixedSteps
 from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
 
 
@@ -24,6 +25,8 @@ class Discrete:
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
+        if isinstance(solver.control, FixedSteps):
+            check_memory(solver.control.steps_for(ts), solver.tableau.stages, z0)
         bound, zs = f.bind(theta, z0), states_like(z0, ts)
         with np.errstate(all="ignore"):
             steps = list(solve(solver.stepper(bound.vjp, z0, ts), z0, zs, ts))

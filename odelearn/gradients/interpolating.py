@@ -20,9 +20,11 @@ class Interpolating:
     that of the exact flow at the order p of the tableau. Serban and Hindmarsh 2005 (CVODES) work so.
 
     solver  for the backward solve; None: the forward solver
+    ledger  keep the ledger of the backward solve, as gradients.stats.ledger
     """
 
     solver: Solver | None = None
+    ledger: bool = False
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
@@ -35,10 +37,11 @@ class Interpolating:
             a_zs, evals = cotangent_of(a_zs, z.zs), f.evals
             bound, a = f.bind(theta, a_zs[0]), a_zs[-1]  # (34) at t_N
             integrals = integrals_for(back, a_zs, theta, bound.sum_theta)
-            stepper = integrals.stepper(back, along(z, bound), a, ts[::-1])
+            stepper = integrals.stepper(back, along(z, bound), a, ts[::-1], [] if self.ledger else None)
             with solving_back():
                 for i in range(len(times) - 1, 0, -1):
-                    integrals.observe(i, stepper.slope(a, times[i]))
+                    _, (f_i, _, _) = stepper.slope(a, times[i])
+                    integrals.observe(i, f_i)  # (52) at t_i
                     for step in steps(stepper, a, times[i], times[i - 1]):
                         integrals.add(step)  # (51), (52)
                     a = step.z_next + a_zs[i - 1]  # the loss sees z(t_i) directly: a jumps

@@ -13,6 +13,7 @@ and go back in closed form, with the same two increments:
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 
@@ -48,15 +49,15 @@ class Reversible:
     coupling: float = 0.99
 
     def __post_init__(self):
-        if not 0 < self.coupling <= 1:
-            raise ValueError(f"coupling must lie in (0, 1], got {self.coupling}")
+        if not (isinstance(self.coupling, Real) and 0 < self.coupling <= 1):
+            raise ValueError(f"coupling must lie in (0, 1], got {self.coupling!r}")
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         times, mesh = ts.tolist(), mesh_of(solver.control, ts)
         zs, y_N, v_N = self.forwards(f.bind(theta, z0).value, z0, ts, solver, mesh)
-        held = zs.nbytes + mesh.nbytes + y_N.nbytes + v_N.nbytes
+        held = 2 * zs.nbytes + mesh.nbytes + y_N.nbytes + v_N.nbytes
 
         def pullback(a_zs):
             a_zs, bound = cotangent_of(a_zs, zs), f.bind(theta, zs[0])
@@ -78,7 +79,7 @@ class Reversible:
             self.warn(drift, zs, len(mesh))
             return sums.gradients(a_y + a_v, scheme.evals, held, drift)  # y and v both began at z0
 
-        return zs, pullback
+        return zs.copy(), pullback  # a copy, which may be written to: the pullback needs its own
 
     def forwards(self, value, z0, ts, solver, mesh):
         """zs, and the last y and v. The step from v, there, also brings the error estimate for an adaptive mesh."""

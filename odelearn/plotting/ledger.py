@@ -13,8 +13,10 @@ def ledger(traj, gradients=None):
     traj       a Trajectory; its first four components are drawn
     gradients  Gradients of the same solve, from Backsolve or Interpolating: their backward solve is drawn below. It is
                taken to have the tableau of traj
-    Returns the Figure.
+    Returns the Figure. Raises ValueError for gradients without a ledger: Backsolve(ledger=True) keeps one.
     """
+    if gradients is not None and gradients.stats.ledger is None:
+        raise ValueError("these gradients have no ledger; take Backsolve(ledger=True) or Interpolating(ledger=True)")
     ledgers = [("forward", traj.ledger, BLUE)] + ([("backward", gradients.stats.ledger, ORANGE)] if gradients else [])
     fig = Figure(figsize=(9, 3.4 + 1.7 * len(ledgers)))
     top, *below = fig.subplots(1 + len(ledgers), sharex=True, height_ratios=[2] + [1] * len(ledgers))

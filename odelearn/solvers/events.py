@@ -46,7 +46,22 @@ class Event:
             raise ValueError(f"direction must be -1, 0 or 1, got {self.direction}")
 
     def value(self, z, t, theta):
-        g = self.g(z, t, theta)
+        if isinstance(z, np.ndarray):  # and not a scalar, which cannot be written to
+            z = z.view()
+            z.flags.writeable = False
+        try:
+            g = self.g(z, t, theta)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                "g(z, t, theta) of an Event changed its argument z in place (z += ...); compute in a new array"
+            ) from error
+        if isinstance(g, bool | np.bool):
+            raise TypeError(
+                "g(z, t, theta) of an Event must be a number that passes through zero, got a boolean: write z[0] - 0.5 "
+                "in the place of z[0] < 0.5"
+            )
         if np.ndim(g) or np.iscomplexobj(g):
             raise TypeError(f"g(z, t, theta) of an Event must be one real number, got {g!r}")
         if not math.isfinite(g):

@@ -6,9 +6,9 @@ from collections import namedtuple
 import numpy as np
 
 from .events import Watch, as_events, solve_with_events, without_horizon
-from .problem import initial_value_problem
+from .problem import check_memory, initial_value_problem
 from .solver import Solver, checked_solver, dopri5, solve, states_like
-from .step_size import RecordedSteps
+from .step_size import FixedSteps, RecordedSteps
 
 Stats = namedtuple("Stats", "evals accepted rejected attempts")
 
@@ -31,6 +31,13 @@ class Trajectory:
         self.ledger = stepper.ledger
         attempts = stepper.accepted + stepper.rejected
         self.stats = Stats(stepper.evals, stepper.accepted, stepper.rejected, attempts)
+
+    def __setstate__(self, state):
+        """A copy, by pickle or deepcopy: its steps evaluate f anew."""
+        self.__dict__.update(state)
+        f, _, theta, _ = self.problem
+        for scheme in {id(step.scheme): step.scheme for step in self.steps if hasattr(step, "scheme")}.values():
+            scheme.field = f.bind(theta, self.zs[0]).value
 
     @property
     def ts(self):
@@ -102,6 +109,8 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
     watches = [Watch(event, z0, ts[0], theta) for event in as_events(event)]
     if watches:
         solver = without_horizon(checked_solver(solver), [watch.event for watch in watches])
+    elif isinstance(getattr(solver, "control", None), FixedSteps):
+        check_memory(solver.control.steps_for(ts), solver.tableau.stages, z0)
     stepper = checked_solver(solver).stepper(f.bind(theta, z0).value, z0, ts, ledger=[])
     with np.errstate(all="ignore"):  # a non-finite value is reported by the solver, which has more to say
         if watches:

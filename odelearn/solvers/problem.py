@@ -1,9 +1,13 @@
 """The initial value problem z(ts[0]) = z0, dz/dt = f(z, t, theta), checked before any work starts."""
 
+import math
+import os
+
 import numpy as np
 
-from ..dynamics import as_dynamics
+from ..dynamics import as_dynamics, refuse_subclass
 
+RAVEL = "a tree of arrays becomes one vector by odelearn.ravel"
 REAL_OF = {"f": np.float32, "d": np.float64, "F": np.float32, "D": np.float64}  # the four dtypes a state may have
 
 
@@ -21,7 +25,10 @@ def initial_value_problem(z0, f, ts, theta):
             raise TypeError(
                 f"{name} is a traced value; odeint(z0, f, ts, theta) is the solve that can be differentiated"
             )
-    z0, ts, f = checked_state(z0), checked_times(ts), as_dynamics(f)
+        refuse_subclass(name, x)
+    if callable(z0):
+        raise TypeError("z0 is a function; the arguments are odesolve(z0, f, ts, theta), in this order")
+    f, z0, ts = as_dynamics(f), checked_state(z0), checked_times(ts)
     theta = None if theta is None else checked_parameters(theta, z0.dtype)
     P = 0 if theta is None else len(theta)
     if getattr(f, "size", P) != P:
@@ -30,15 +37,19 @@ def initial_value_problem(z0, f, ts, theta):
 
 
 def checked_state(z0):
-    z0 = np.array(z0, order="C")  # a copy: the solution keeps it as zs[0]
-    if z0.dtype.char not in REAL_OF:
-        if z0.dtype.kind not in "biuf":
-            raise TypeError(f"z0 must be an array of numbers, got dtype {z0.dtype}")
-        z0 = z0.astype(np.float64)
-    if z0.size == 0:
-        raise ValueError(f"z0 has shape {z0.shape}: there is nothing to integrate")
-    check_finite("z0", z0)
-    return z0
+    try:
+        x = np.array(z0, order="C")  # a copy: the solution keeps it as zs[0]
+    except ValueError as error:
+        raise ValueError(f"z0 must be an array of numbers, its rows of the same length; {RAVEL} ({error})") from None
+    if x.dtype.char not in REAL_OF:
+        if x.dtype.kind not in "biuf":
+            what = f"dtype {x.dtype}" if isinstance(z0, np.ndarray) else type(z0).__name__
+            raise TypeError(f"z0 must be an array of numbers, got {what}; {RAVEL}")
+        x = x.astype(np.float64)
+    if x.size == 0:
+        raise ValueError(f"z0 has shape {x.shape}: there is nothing to integrate")
+    check_finite("z0", x)
+    return x.astype(x.dtype.newbyteorder("="), copy=False)
 
 
 def checked_times(ts):
@@ -80,3 +91,21 @@ def check_finite(name, x):
     if not np.isfinite(x).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ValueError(f"{name} must be finite, got {name}[{', '.join(map(str, where))}] = {x[where]}")
+
+
+def check_memory(steps, stages, z0):
+    """Raises ValueError if the slopes of so many steps, which are to be kept, exceed the memory of this machine."""
+    needed = steps * (stages + 1) * z0.nbytes
+    if needed > memory_of_this_machine():
+        raise ValueError(
+            f"{steps:.3g} steps of {stages} slopes each would take {needed / 1e9:,.0f} GB; take fewer steps, or a "
+            "method that keeps less: Backsolve() or Checkpointed()"
+        )
+
+
+def memory_of_this_machine():
+    """Bytes of physical memory, or infinity where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf

@@ -39,6 +39,10 @@ class Scheme:
         self.rows = [W[i, : i + 1] for i in range(self.m + 1)]
         self.columns = [W[j:, j] for j in range(self.m + 1)]
 
+    def __reduce__(self):
+        """A copy has no field, which is a function of one solve."""
+        return Scheme, (self.tableau, None, self.real, len(self.nodes) == self.tableau.stages)
+
     @property
     def error_order(self):
         """p where the error estimate is O(h^(p+1)): the embedded order; for Hairer's combined estimate, order - 1."""

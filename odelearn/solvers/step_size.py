@@ -10,10 +10,13 @@ solve:
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from . import errors
+
+MOST_STEPS = 10**8  # that a solve by fixed steps may take: hours
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,30 @@ class FixedSteps:
             raise ValueError(
                 f"give either n (steps in each interval) or h (largest step), got n = {self.n}, h = {self.h}"
             )
-        if self.n is not None and (int(self.n) != self.n or self.n < 1):
-            raise ValueError(f"n must be a whole number of steps, at least 1, got {self.n}")
-        if self.h is not None and not (self.h > 0 and math.isfinite(self.h)):
-            raise ValueError(f"h must be a positive length (the direction comes from ts), got {self.h}")
+        if self.n is not None and not is_count(self.n):
+            raise ValueError(f"n must be a whole number of steps, at least 1, got {self.n!r}")
+        if self.h is not None and not is_length(self.h):
+            raise ValueError(f"h must be a positive length (the direction comes from ts), got {self.h!r}")
 
     def count(self, dt):
         if self.n is not None:
             return int(self.n)
         return max(1, math.ceil(abs(dt) / self.h * (1 - 1e-9)))  # 0.3 / 0.1 is three steps, whatever the round-off
 
-    def controller(self, *_):
+    def steps_for(self, ts):
+        """How many steps a solve at the times ts takes. Raises ValueError if that would never end."""
+        spans = np.abs(np.diff(ts))
+        steps = float(self.n) * len(spans) if self.n is not None else float(np.sum(np.ceil(spans / self.h)))
+        if steps > MOST_STEPS:
+            given, remedy = (f"n = {self.n}", "fewer") if self.n is not None else (f"h = {self.h:g}", "longer")
+            raise ValueError(
+                f"{given} makes {steps:.3g} steps from ts[0] = {ts[0]:g} to ts[-1] = {ts[-1]:g}, of at most "
+                f"{MOST_STEPS:.0e}; take {remedy} ones"
+            )
+        return steps
+
+    def controller(self, scheme, z, slope, ts):
+        self.steps_for(ts)
         return FixedController(self)
 
 
@@ -142,12 +158,19 @@ class AdaptiveSteps:
     def __post_init__(self):
         for name in ("rtol", "atol"):
             value = np.asarray(getattr(self, name))
+            if value.dtype.kind not in "biuf":
+                raise TypeError(f"{name} must be a number or an array of numbers, got {getattr(self, name)!r}")
             if not (np.isfinite(value).all() and (value >= 0).all()):
                 raise ValueError(f"{name} must be finite and not negative, got {value}")
         if not np.all(np.asarray(self.rtol) + np.asarray(self.atol) > 0):
             raise ValueError(f"rtol and atol must not both be zero, got rtol = {self.rtol}, atol = {self.atol}")
-        if self.first is not None and not (self.first > 0 and math.isfinite(self.first)):
-            raise ValueError(f"first must be a positive length (the direction comes from ts), got {self.first}")
+        if not callable(self.norm):
+            raise TypeError(f"norm must be a function of the scaled error, such as odelearn.rms, got {self.norm!r}")
+        for name in ("max_steps", "min_step", "max_step", "beta", "safety", "shrink", "grow", "patience"):
+            if not isinstance(getattr(self, name), Real):
+                raise TypeError(f"{name} must be a number, got {getattr(self, name)!r}")
+        if self.first is not None and not is_length(self.first):
+            raise ValueError(f"first must be a positive length (the direction comes from ts), got {self.first!r}")
         if not 0 <= self.min_step <= self.max_step or self.max_step == 0:
             raise ValueError(f"0 <= min_step <= max_step, got min_step = {self.min_step}, max_step = {self.max_step}")
         if self.max_steps < 1:
@@ -163,6 +186,7 @@ class AdaptiveSteps:
     def controller(self, scheme, z, slope, ts):
         for name in ("rtol", "atol"):
             check_broadcasts(name, getattr(self, name), z)
+        check_tolerance(self, z)
         h = initial_step(self, scheme, z, slope, ts) if self.first is None else self.first
         return AdaptiveController(self, min(max(h, self.min_step), self.max_step), scheme.error_order, ts)
 
@@ -174,6 +198,17 @@ def check_broadcasts(name, tolerance, z):
         fits = False
     if not fits:
         raise ValueError(f"{name} has shape {np.shape(tolerance)}, which does not broadcast with z, of shape {z.shape}")
+
+
+def check_tolerance(control, z):
+    """A component of z that is 0 needs an atol. Raises ValueError for one without a tolerance."""
+    zero = np.argwhere(control.atol + control.rtol * np.abs(z) == 0)
+    if len(zero):
+        i = tuple(zero[0].tolist())
+        atol = np.broadcast_to(control.atol, z.shape)[i]
+        raise ValueError(
+            f"atol = {atol:g} leaves no tolerance for z0{list(i) or ''} = 0, where rtol |z| is 0 too; give an atol > 0"
+        )
 
 
 class AdaptiveController:
@@ -278,6 +313,16 @@ def initial_step(control, scheme, z, slope, ts):
     d = max(d1, d2)
     h1 = max(1e-6, h0 * 1e-3) if d <= 1e-15 else (0.01 / d) ** (1 / (scheme.error_order + 1))
     return min(100 * h0, h1, abs(span)) if math.isfinite(h1) else h0
+
+
+def is_count(n):
+    """A whole number, >= 1."""
+    return isinstance(n, Real) and math.isfinite(n) and int(n) == n and n >= 1
+
+
+def is_length(h):
+    """A finite number, > 0."""
+    return isinstance(h, Real) and 0 < h < math.inf
 
 
 def is_finite(z):

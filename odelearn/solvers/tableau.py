@@ -11,7 +11,7 @@ Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I (below: HNW),
 embedded weights, II.6 for dense output.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,15 @@ class Interpolant:
         c = nodes("Interpolant", self.c, (None,))
         A = explicit("Interpolant", self.A if len(c) else np.empty((0, len(P))), (len(c), len(P)))
         freeze(self, P=P, order=positive("Interpolant", self.order), A=A, c=c)
+
+    def __eq__(self, other):
+        return isinstance(other, Interpolant) and parts_equal(self, other)
+
+    def __hash__(self):
+        return hash((self.order, self.P.tobytes()))
+
+    def __reduce__(self):
+        return Interpolant, (self.P, self.order, self.A, self.c)
 
     def weights(self, x):
         """b(x) for x of any shape: shape (*x.shape, stages)."""
@@ -98,6 +107,15 @@ class ButcherTableau:
             if rows != s + extra:
                 raise ValueError(f"{name}: interpolant.P must have {s} + {extra} rows, one a stage, got {rows}")
 
+    def __eq__(self, other):
+        return isinstance(other, ButcherTableau) and parts_equal(self, other)
+
+    def __hash__(self):
+        return hash((self.name, self.order, self.b.tobytes()))
+
+    def __reduce__(self):
+        return ButcherTableau, tuple(getattr(self, field.name) for field in fields(self))
+
     def __repr__(self):
         return f"ButcherTableau({self.name!r}, order={self.order}, stages={self.stages})"
 
@@ -126,6 +144,12 @@ class ButcherTableau:
             return Interpolant(hermite(self.b, end=-1), order)
         b = np.append(self.b, 0)
         return Interpolant(hermite(b, end=-1), order, A=[b], c=[1])  # f(z_next) is one extra stage
+
+
+def parts_equal(one, other):
+    """Whether all fields of two frozen dataclasses are equal, arrays component by component."""
+    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)]
+    return all(np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y for x, y in pairs)
 
 
 def hermite(b, end, degree=3):
