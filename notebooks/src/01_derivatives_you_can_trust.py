@@ -94,9 +94,10 @@ figures.differences(hs, errors(forward, hs), errors(central, hs))
 # Each error has the shape of a U. Down the right arm it is truncation, as Taylor said: the grey lines have the slopes of
 # $h$ and $h^2$. The left arm is *round-off*.
 #
-# A float has about 16 digits: a stored number is off by up to $\varepsilon_{mach} = 2.2 \cdot 10^{-16}$ of its size. When
-# $h$ is small, $F(x+h)$ and $F(x)$ have most of their digits in common. The subtraction removes those, the digits that
-# are left are the unsure ones, and dividing by $h$ makes them large: the error is about $\varepsilon_{mach} |F| / h$.
+# A float has about 16 digits. The next one after 1 is $1 + \varepsilon_{mach}$ with $\varepsilon_{mach} = 2.2 \cdot
+# 10^{-16}$, so a number that is rounded to a float is off by up to half of $\varepsilon_{mach}$ of its size. When $h$
+# is small, $F(x+h)$ and $F(x)$ have most of their digits in common. The subtraction removes those, the digits that are
+# left are the unsure ones, and dividing by $h$ makes them large: the error is about $\varepsilon_{mach} |F| / h$.
 #
 # The bottom of the U lies where both errors are alike:
 #
@@ -324,10 +325,12 @@ for name, g in slips.items():
     print(f"{name + ':':28}slope {report.slope:.2f}   {report.diagnosis.removeprefix('x: ').split(':')[0]}")
 
 # %% [markdown]
-# The last one is instructive. A gradient that is off by one per mille is wrong, and a tolerance of one per cent would
-# never have noticed. The slope falls to about 1 only at a small $h$, where the term with $h$ outgrows the one with $h^2$.
+# The last one is instructive. A gradient that is off by one per mille is wrong, and a tolerance of one
+# per cent would never have noticed. Its slope is {{report.slope:.2f}}, not quite 1: only at a small $h$ does the term
+# with $h$ outgrow the one with
+# $h^2$.
 #
-# One thing no test can do: find a mistake where the truth is zero. Twice zero is zero.
+# One thing no test can do: find a wrong factor where the truth is zero. Twice zero is zero.
 
 # %% tags=["break-it"]
 flat = lambda w: np.sum((X @ w) ** 2)  # at w = 0 its gradient is zero, and so is the wrong gradient below
@@ -421,23 +424,33 @@ checks.check_vjp(unit, rng.normal(size=4))
 
 # %% [markdown] tags=["exercise"]
 # **3 (explore).** Neural networks are full of $\mathrm{relu}(x) = \max(x, 0)$, which has a kink at 0. What do the
-# central difference, the complex step and the Taylor slope say of it at $x = 1$, at $x = 10^{-3}$ and at $x = 0$? And what
-# do they say of `abs`? Rewrite `abs` so that the complex step works.
+# central difference and the complex step say of it at $x = 1$, at $x = 10^{-3}$ and at $x = 0$? What does the answer $g$ of
+# the complex step leave unexplained, $r(h)$ of section 3 with $h = 10^{-2}$, to the right and to the left? And what do the two
+# say of `abs`? Rewrite `abs` so that the complex step works.
 
 # %% tags=["exercise"]
 relu = lambda x: np.maximum(x, 0)
+h = 1e-2
 for point in 1.0, 1e-3, 0.0:
+    g = complex_step(relu, point, 1e-20)
+    right, left = (abs(relu(point + v * h) - relu(point) - v * h * g) for v in (1, -1))
     print(
-        f"x = {point:g}:  central {central(relu, point, 1e-2):.3f}   complex step {complex_step(relu, point, 1e-20):.3f}"
+        f"x = {point:g}:  central {central(relu, point, h):.2f}   complex step {g:.2f}   r {right:.3f} and {left:.3f}"
     )
 
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Solution</b></summary>
 #
-# Away from the kink all is well. At $x = 10^{-3}$ the central difference with $h = 10^{-2}$ straddles the kink and gives a
-# mixture, about 0.55, of the slopes 0 and 1. The complex step looks at one side only: NumPy's `maximum` compares real
-# parts first, so it answers 1. At $x = 0$ there is no derivative. The central difference gives 0.5, the complex step 1.
-# Each is a *choice*; so is the 0 that most libraries return. A Taylor slope near a kink comes out between 1 and 2.
+# Away from the kink all is well. At $x = 10^{-3}$ the central difference with $h = 10^{-2}$ straddles the kink and
+# gives a mixture, {{central(relu, 1e-3, h):.2f}}, of the slopes 0 and 1. The complex step looks at one side only:
+# NumPy's `maximum` compares real parts first, so it answers {{complex_step(relu, 1e-3, 1e-20):.0f}}. At $x = 0$ there
+# is no derivative. The central difference gives {{central(relu, 0.0, h):.2f}}, the complex step
+# {{complex_step(relu, 0.0, 1e-20):.0f}}. Each is a *choice*; so is the 0 that many libraries return.
+#
+# A Taylor slope tells little here. A relu is straight on both sides of its kink, so $r(h)$ is exactly zero as long as
+# the step does not cross it, and there is no slope to measure. `odelearn.taylor_slope` then says inf, and means that
+# nothing is left to explain: in {{np.sum(np.isinf(slopes))}} of {{len(slopes)}} trials. Only from $x = 0$ to the left,
+# or from $10^{-3}$ by a step that is long enough, does it see the kink.
 #
 # `abs` of a complex number is its modulus, which is real. Branching on the sign of the real part keeps the imaginary part:
 #
@@ -448,7 +461,12 @@ for point in 1.0, 1e-3, 0.0:
 #
 # assert complex_step(analytic_abs, -2.0, 1e-20) == -1
 # assert complex_step(analytic_abs, 3.0, 1e-20) == 1
-# assert abs(central(relu, 1e-3, 1e-2) - 0.55) < 1e-12
+# slopes = [
+#     odelearn.taylor_slope(lambda x: np.sum(relu(x)), np.array([point]), np.ones(1), np.random.default_rng(seed))
+#     for point in (1.0, 1e-3, 0.0)
+#     for seed in range(5)
+# ]
+# assert abs(central(relu, 1e-3, 1e-2) - 0.55) < 1e-12 and np.isinf(slopes[:5]).all()
 # ```
 #
 # </details>

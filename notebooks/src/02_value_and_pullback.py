@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | **You will be able to** | write the derivative of a neural network by hand and be sure of it; build, in sixty lines, a program that does it for ordinary NumPy code, and say why it can differentiate its own derivatives |
+# | **You will be able to** | write the derivative of a neural network by hand and be sure of it; build, in under a hundred lines, a program that does it for ordinary NumPy code, and say why it can differentiate its own derivatives |
 # | **You need** | notebook 01, matrix products, Python classes |
 # | **Time** | 75 minutes |
 # | **Equations** | (36), the chain rule from one layer to the next; and what stands behind every $a\, \partial f / \partial z$ in (35) and (50) |
@@ -85,8 +85,9 @@ print(f"left to right, a row times a matrix, three times:  {3 * n**2:.0e}")
 print(f"right to left, two products of matrices, then one: {2 * n**3 + n**2:.0e}")
 
 # %% [markdown]
-# The product is the same, and the way back is hundreds of times cheaper, because a loss is *one* number. That is why we
-# go backwards. (For one input and many outputs it is the other way round.) And a pullback never builds the matrix $J$.
+# The product is the same, and the way back takes {{(2 * n**3 + n**2) / (3 * n**2):.0f}} times fewer
+# multiplications, because a loss is *one* number. That is why we go backwards. (For one input and many outputs it is
+# the other way round.) And a pullback never builds the matrix $J$.
 
 # %% [markdown]
 # ## 2. A dense layer, by hand
@@ -211,9 +212,9 @@ layers = [("W_0, b_0", ["W_0", "b_0"]), (r"\tanh", []), ("W_1, b_1", ["W_1", "b_
 figures.way_back(["[z, t]", "pre", "hidden", "dz"], layers)
 
 # %% [markdown] tags=["predict"]
-# **Predict.** The network has $P = 50$ parameters. Central differences would call it 100 times for one gradient. How much
-# work is one pullback, compared with one call of the network? Count the matrix products in `network`, forwards and
-# backwards.
+# **Predict.** The network has $P = {{P}}$ parameters. Central differences would call it
+# {{2 * P}} times for one gradient. How much work is one pullback, compared with one call of the network? Count the
+# matrix products in `network`, forwards and backwards.
 
 # %% [markdown]
 # Forwards there are two products, one for each `dense`. Backwards there are four, since each `dense` gives $a_x$ and $a_W$.
@@ -255,7 +256,7 @@ RULES = {
     np.sin:       [lambda a, y, x: a * np.cos(x)],
     np.cos:       [lambda a, y, x: -a * np.sin(x)],
     np.transpose: [lambda a, y, x: np.transpose(a)],
-    np.sum:       [lambda a, y, x, axis=None: a * np.ones(shape(x))],   # of all entries, or over the first axis
+    np.sum:       [lambda a, y, x, axis=0: a * np.ones(shape(x))],      # of all entries, or over the first axis
 }
 # fmt: on
 
@@ -279,11 +280,13 @@ class Var(np.lib.mixins.NDArrayOperatorsMixin):
     """Stands for a value. Its node on the tape: the function that made it, and the links (index, rule) to the arguments."""
 
     def __init__(self, value, tape, fun=None, links=()):
+        if len(shape(value)) > 2:
+            raise TypeError(f"this tape is for numbers, vectors and matrices, not for an array of shape {shape(value)}")
         self.value, self.tape, self.index = value, tape, len(tape.nodes)
         tape.nodes.append((self, fun, links))
 
-    def __array_ufunc__(self, ufunc, method, *args):
-        return record(ufunc, *args)
+    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+        return record(ufunc if method == "__call__" else getattr(ufunc, method), *args, **kwargs)
 
     def __array_function__(self, fun, types, args, kwargs):
         return record(fun, *args, **kwargs)
@@ -292,8 +295,12 @@ class Var(np.lib.mixins.NDArrayOperatorsMixin):
     T = property(lambda self: np.transpose(self))
 
 
-def record(fun, *args):
+def record(fun, *args, **kwargs):
     """Carry out y = fun(*args) on the values, and write down on the innermost tape how cotangents go back."""
+    if fun not in RULES:
+        raise TypeError(f"this tape has no rule for np.{fun.__name__}; it knows {[f.__name__ for f in RULES]}")
+    if kwargs or len(args) > len(RULES[fun]) and (fun, *args[1:]) != (np.sum, 0):
+        raise TypeError(f"this tape knows np.{fun.__name__} without options; np.sum also as np.sum(x, 0)")
     tape = max((x.tape for x in args if isinstance(x, Var)), key=lambda tape: tape.number)
     mine = [isinstance(x, Var) and x.tape is tape for x in args]
     values = [x.value if is_mine else x for x, is_mine in zip(args, mine, strict=True)]
@@ -313,6 +320,13 @@ def record(fun, *args):
 
 
 # %%
+def of_shape(a, x, name):
+    """a, which must have the shape of x: a cotangent has the shape of what it belongs to."""
+    if shape(a) != shape(x):
+        raise TypeError(f"{name}: a cotangent of shape {shape(a)} came back for a value of shape {shape(x)}")
+    return a
+
+
 def vjp(fun, *args):
     """The value of fun(*args), and its pullback."""
     tape = Tape()
@@ -320,11 +334,11 @@ def vjp(fun, *args):
     y = fun(*leaves)
 
     def pullback(a_y):
-        a = {y.index: a_y}  # the cotangents, by the index of their node
-        for node, _, links in reversed(tape.nodes[: y.index + 1]):
+        a = {y.index: of_shape(a_y, y.value, "pullback")}  # the cotangents, by the index of their node
+        for node, maker, links in reversed(tape.nodes[: y.index + 1]):
             for i, rule in links:
                 if node.index in a:
-                    share = rule(a[node.index])
+                    share = of_shape(rule(a[node.index]), tape.nodes[i][0].value, f"np.{maker.__name__}")
                     a[i] = a[i] + share if i in a else share
         return tuple(a.get(leaf.index, 0.0) for leaf in leaves)
 
@@ -337,7 +351,8 @@ def grad(fun):
 
 
 # %% [markdown]
-# That is all. Now ordinary NumPy code has a derivative, and nobody has to work it out:
+# That is all. NumPy code that is made of the {{len(RULES)}} functions in the table now has a derivative,
+# and nobody has to work it out:
 
 
 # %%
@@ -351,6 +366,27 @@ a = rng.normal(size=dz.shape)
 a_zt, *a_weights = pullback(a)
 by_hand = network(z, t, theta)[1](a)
 print("the tape and the hand agree:", np.allclose(np.concatenate([part.ravel() for part in a_weights]), by_hand[2]))
+
+# %% [markdown]
+# All other code must be refused, in words that help, for a wrong derivative is worse than none. A power has no rule here; a
+# sum goes over all entries or over the first axis; and `to` undoes the broadcasting along new axes only, so that a column
+# which was stretched to a matrix gets back too much. `record` and `of_shape` see to that.
+
+# %%
+square, column, matrices = np.ones((3, 3)), np.ones((3, 1)), np.ones((3, 3, 3))
+outside = {
+    "x**2": (lambda x: x**2, square),
+    "np.sum(x, 1)": (lambda x: np.sum(x, 1), square),
+    "np.sum(x, axis=0)": (lambda x: np.sum(x, axis=0), square),
+    "column + square": (lambda x: np.sum(x + square), column),
+    "gradient of a matrix": (lambda x: x * x, square),
+    "batch of matrices": (np.sum, matrices),
+}
+for case, (fun, start) in outside.items():
+    try:
+        print(f"{case:21}", grad(fun)(start))
+    except TypeError as error:
+        print(f"{case:21}", error)
 
 # %% [markdown] tags=["predict"]
 # **Predict.** Below is the tape of $L = (u + v)\, u$ for $u = 3$, $v = 4$. The value $u$ is used twice. In which order do its
@@ -384,8 +420,10 @@ names = ["u", "v", "u + v", "(u + v) u"]
 figures.tape([(name, node.value) for name, (node, _, _) in zip(names, nodes, strict=True)], shares)
 
 # %% [markdown]
-# We start with $a_3 = 1$ at the product. It sends $u = 3$ to node 2, the sum, and $u + v = 7$ to node 0. Then the sum hands
-# its 3 on to $u$ and to $v$. So $a_u = 7 + 3 = 10$ and $a_v = 3$: the derivative of $u^2 + uv$, as it should be.
+# We start with $a_3 = 1$ at the product. It sends $u = {{shares[0][2]:g}}$ to node 2, the sum, and $u + v
+# = {{shares[1][2]:g}}$ to node 0. Then the sum hands its {{cotangents[2]:g}} on to $u$ and to $v$. So $a_u =
+# {{shares[1][2]:g}} + {{shares[2][2]:g}} = {{cotangents[0]:g}}$ and $a_v = {{cotangents[1]:g}}$: the derivative of $u^2
+# + uv$, as it should be.
 
 # %% [markdown]
 # ## 5. Why it nests
@@ -489,9 +527,10 @@ for name, slip in slips.items():
 # %% [markdown] tags=["agree"]
 # ## 6. Ours and the library's
 #
-# `odelearn.nn` has the layers by hand, `odelearn.autodiff` the tape. The latter knows more than a hundred functions instead
-# of twelve, refuses what would go wrong (an in-place write, say) and is careful with dtypes. But it is the same walk
-# along the same list, so everything must agree:
+# `odelearn.nn` has the layers by hand, `odelearn.autodiff` the tape. The latter knows more than a hundred functions
+# instead of {{len(RULES)}}, takes options such as `axis` and undoes all broadcasting, refuses what would go wrong (an
+# in-place write, say) and is careful with dtypes. But it is the same walk along the same list, so everything must
+# agree:
 
 # %% tags=["agree"]
 mlp = odelearn.MLP([D, H, D], time="concat")
@@ -512,6 +551,8 @@ slope_along = lambda grad: grad(lambda x: np.sum(grad(energy)(x) * x))  # a deri
 assert np.allclose(slope_along(grad)(x), slope_along(odelearn.grad)(x), rtol=1e-12)
 assert odelearn.grad(lambda x: x * odelearn.grad(lambda y: x + y)(1.0))(2.0) == 1.0
 assert checks.check_vjp(mlp, z, t, theta) and checks.check_vjp(network, z, t, theta)
+table = odelearn.autodiff.tracer
+assert len(table.RULES) + len(table.COMPOSED) > 100
 print("all agree")
 
 # %% [markdown] tags=["exercise"]
@@ -588,8 +629,9 @@ checks.check_vjp(softmax, rng.normal(size=(4, 3)))
 # </details>
 
 # %% [markdown] tags=["exercise"]
-# **3 (explore).** A residual network adds a little at each layer: $z \leftarrow z + h\, \tanh(z W)$, with $h = 1/n$ for $n$ layers.
-# How long is the tape for 10, 100 and 1000 layers, and why can none of it be thrown away before the way back?
+# **3 (explore).** A residual network adds a little at each layer: $z \leftarrow z + h\, \tanh(z W)$, with $h = 1/n$ for
+# $n$ layers. How long is the tape for 10, 100 and 1000 layers, and why can none of it be thrown away before the way
+# back?
 
 # %% tags=["exercise"]
 
@@ -606,9 +648,10 @@ print("10 layers:", len(pullback.tape.nodes), "nodes")
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Solution</b></summary>
 #
-# There are four operations a layer (matmul, tanh, times $h$, plus), two for the loss, and the argument itself: 43 nodes for
-# 10 layers, 403 for 100, 4003 for 1000. (In the first layer $z$ itself is a constant, but $zW$ is not.) Each node keeps
-# its value, because the rules need it: `tanh` its $y$, `matmul` its $x$. So memory grows like the number of layers.
+# There are four operations a layer (matmul, tanh, times $h$, plus), two for the loss, and the argument itself:
+# {{lengths[0]}} nodes for 10 layers, {{lengths[1]}} for 100, {{lengths[2]}} for 1000. (In the first layer $z$ itself is
+# a constant, but $zW$ is not.) Each node keeps its value, because the rules need it: `tanh` its $y$, `matmul` its $x$.
+# So memory grows like the number of layers.
 #
 # A layer of this kind is one Euler step of $dz/dt = \tanh(zW)$. In notebook 05 the values are not kept but computed again
 # backwards in time, and memory does not grow at all. In notebook 07 we will see what that costs.

@@ -1029,9 +1029,10 @@ figures.kink(e, short, (2 / ns, *rk4_relu), (2 / ns[::4], *rk4_smooth))
 # %% [markdown] tags=["break-it"]
 # ## 11. Break it
 #
-# `odelearn.checks.known_mistakes.algorithm2` is the cell of section 8 with a switch for each known mistake. We flip some, and ask two
-# kinds of check. *Measured*: does each gradient equal the derivative of the loss, by the complex step or by
-# differences? *Conserved*: is $a_t + a f$ zero at $t_0$, as section 8 says it must be? The second needs no extra solve.
+# `odelearn.checks.known_mistakes.algorithm2` is the cell of section 8 with a switch for each known mistake. We flip
+# some, and ask two kinds of check. *Measured*: does each gradient equal the derivative of the loss, by the complex step
+# or by differences? *Conserved*: is $a_t + a f$ zero at $t_0$, as section 8 says it must be? The second needs no extra
+# solve.
 #
 # **Before you run the cell:** which of the slips leave $a_t + a f = 0$ untouched?
 

@@ -498,10 +498,10 @@ figures.evidence_bound(sigma, minus_KL, plus_KL, log_evidence, np.exp(posterior[
 # - *$a_\theta$ forgotten.* It starts from zero in each interval, so that only the interval next to $t_0$ counts.
 #
 # `odelearn.checks.known_mistakes` has Algorithm 2 with a switch for each slip. Here they all run on a small network
-# with a batch of three, and four tests look at the result: one that compares only $dL/d\theta$; one where $f$ does not depend on $t$;
-# one where the loss looks at the last state only; and `checks.check_adjoint`, where everything is compared, $f$ depends
-# on $t$, and the loss looks at every state. **Before you run the cell:** which of the slips would get past the first
-# three?
+# with a batch of three, and four tests look at the result: one that compares only $dL/d\theta$; one where $f$ does not
+# depend on $t$; one where the loss looks at the last state only; and `checks.check_adjoint`, where everything is
+# compared, $f$ depends on $t$, and the loss looks at every state. **Before you run the cell:** which of the slips would
+# get past the first three?
 
 # %% tags=["break-it"]
 with_time, without_time = odelearn.MLP([2, 3, 2], time="concat"), odelearn.MLP([2, 3, 2])
