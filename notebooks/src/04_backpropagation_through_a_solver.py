@@ -154,8 +154,8 @@ print("dL/dz0    exact to round-off:", np.allclose(a[0], odelearn.complex_step(L
 print("dL/dtheta exact to round-off:", np.allclose(a_theta, odelearn.complex_step(L_of_theta, theta), rtol=1e-13))
 
 # %% [markdown]
-# With 24 coarse steps the *solution* is poor, as notebook 03 would make you expect. The *gradient* is exact all the
-# same: it is the gradient of the poor solution. This is what `odelearn.Discrete` computes for any solver, and what
+# With 24 coarse steps the *solution* is poor, as the picture below shows. The *gradient* is exact all the same: it is the
+# gradient of the poor solution. This is what `odelearn.Discrete` computes for any solver, and what
 # backpropagation through an unrolled loop computes in any framework.
 #
 # Here is what we have found. Each arrow is an $a_n$: the direction in which a small push of $z_n$ would raise the loss
@@ -396,12 +396,16 @@ def shares(N):
 z_fine = odelearn.odesolve(z0, f, fine, theta, accurate).zs
 integrand = np.stack([a @ df_dtheta(z, t, theta) for a, z, t in zip(exact_a(fine), z_fine, fine, strict=True)])
 
-print(f"the integral: {np.trapezoid(integrand[:, 0], fine):.3f}")
+turns = fine[:-1][np.diff(np.sign(integrand[:, 0])) != 0]
+print(
+    f"the integral: {np.trapezoid(integrand[:, 0], fine):.3f}; the integrand is positive from {turns[0]:.1f} to {turns[1]:.1f}"
+)
 figures.riemann(fine, integrand[:, 0], [shares(12)[:, 0], shares(60)[:, 0]])
 
 # %% [markdown]
-# The picture also tells *when* gravity matters to this loss: pulling harder around $t = 1.6$ would raise it, and
-# pulling harder before or after would lower it. An integrand says more than its integral.
+# The picture also tells *when* gravity matters to this loss: pulling harder from $t = {{turns[0]:.1f}}$ to
+# ${{turns[1]:.1f}}$ would raise it, and pulling harder before or after would lower it. An integrand says more than its
+# integral.
 
 # %% [markdown]
 # ## 6. Two gradients, one limit
@@ -623,7 +627,7 @@ checks.check_vjp(midpoint_step, z0, 0.7, 0.1, theta)
 # <details><summary><b>Solution</b></summary>
 #
 # There are $N / c$ checkpoints, and $c$ more states while one piece is being worked on. $N / c + c$ is smallest at
-# $c = \sqrt N = 20$, where it is 40, a tenth of what it was. The price is one more forward solve. The same bits come
+# $c = \sqrt N = {{min(held, key=held.get)}}$, where it is {{held[20]}}, one part in {{400 / held[20]:.0f}} of what it was. The price is one more forward solve. The same bits come
 # out since the same operations are applied to the same numbers in the same order.
 #
 # ```python
