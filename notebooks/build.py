@@ -12,7 +12,6 @@ cells, {{numbers}} in their prose, and the names of figures.
 import base64
 import difflib
 import hashlib
-import operator
 import os
 import re
 import sys
@@ -133,22 +132,27 @@ def text(notebook):
 def differences(new, old):
     """Lines that say where two notebooks differ: in their sources, or in what their cells put out.
 
-    Words must be the same and numbers nearly so; of images only that they are there, for fonts differ between machines.
+    Words must be the same and numbers nearly so: to 1 %, and in cells with the tag "measured" to a factor of 2, for there
+    they depend on the Python. Of images only that they are there, for fonts differ between machines.
     """
     if len(new.cells) != len(old.cells) or not all(map(same_source, new.cells, old.cells)):
         yield from difflib.unified_diff(listing(old), listing(new), "notebook", "source", lineterm="", n=0)
         return
     for n, o in zip(new.cells, old.cells, strict=True):
         shown, was = shown_by(n), shown_by(o)
-        if not alike(shown, was):
+        if not alike(shown, was, tolerance(n)):
             yield f"cell {n.id} puts out"
             yield from difflib.unified_diff(was.split("\n"), shown.split("\n"), "notebook", "now", lineterm="", n=0)
 
 
 def same_source(new, old):
     """Code must be the same; in prose, numbers may be computed."""
-    same = alike if new.cell_type == old.cell_type == "markdown" else operator.eq
-    return same(new.source, old.source)
+    prose = new.cell_type == old.cell_type == "markdown"
+    return alike(new.source, old.source, tolerance(new)) if prose else new.source == old.source
+
+
+def tolerance(cell):
+    return 0.5 if "measured" in cell.metadata.get("tags", ()) else 0.01
 
 
 def listing(notebook):
@@ -168,11 +172,11 @@ def shown_by(cell):
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]?\d+)?")
 
 
-def alike(a, b):
-    """Whether two texts differ only in numbers, and those by no more than 1 %, or by round-off around zero."""
+def alike(a, b, rtol=0.01):
+    """Whether two texts differ only in numbers, and those by no more than rtol, or by round-off around zero."""
     numbers = zip(NUMBER.findall(a), NUMBER.findall(b), strict=False)
     return NUMBER.sub("#", a).split() == NUMBER.sub("#", b).split() and all(
-        abs(float(x) - float(y)) <= max(0.01 * abs(float(y)), 1e-9) for x, y in numbers
+        abs(float(x) - float(y)) <= max(rtol * max(abs(float(x)), abs(float(y))), 1e-9) for x, y in numbers
     )
 
 

@@ -128,6 +128,50 @@ x
     assert len(notebook.cells) == 4
 
 
+NUMBER = re.compile(r"(?<![\w.])\d[\d,]*\.?\d*(?:e[-+]?\d+)?(?!\^)")
+
+
+def numbers(text):
+    """The numbers in a text, but not whole ones of one digit, nor the 10 of a power of 10."""
+    found = {number.strip(".,").replace(",", "") for number in NUMBER.findall(text)}
+    return {number for number in found if "." in number or len(number.split("e")[0].lstrip("0")) > 1}
+
+
+def repeats(number, outputs):
+    """Whether a typed number is one of those put out, perhaps rounded: 0.02 repeats 0.022."""
+    digits = len(number.partition(".")[2])
+    return any(float(number) in (float(output), round(float(output), digits)) for output in outputs)
+
+
+def typed_results(cells, shown):
+    """[(cell, number), ...]: numbers typed in prose that repeat what one of the four code cells before it puts out.
+
+    A number that stands in code is an input, wherever it is repeated. shown: what each cell puts out.
+    """
+    inputs = {float(number) for cell in cells if cell.cell_type == "code" for number in numbers(cell.source)}
+    before, typed = [], []
+    for cell, output in zip(cells, shown, strict=True):
+        if cell.cell_type == "code":
+            before.append(numbers(output))
+            continue
+        prose = build.SOLUTION_CODE.sub("", build.MARK.sub("", cell.source))
+        results = set().union(*before[-4:])
+        typed += [(cell.id, x) for x in numbers(prose) if float(x) not in inputs and repeats(x, results)]
+    return typed
+
+
+def test_a_number_that_repeats_an_output_is_a_mark_in_the_source(cells, committed):
+    """So text and output cannot part: the build fills it in."""
+    assert not typed_results(cells, map(build.shown_by, committed.cells))
+
+
+def test_typed_results_are_found():
+    code, prose = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    cells = [code("n = 384"), prose("{{n}}: 0.02 after 384; it has 12 digits, $10^{-6}$, and 277 of 1,024 bytes.")]
+    typed = typed_results(cells, ["384 steps, 0.022, 277 evaluations, 10 rows, 1024 bytes", ""])
+    assert sorted(x for _, x in typed) == ["0.02", "1024", "277"]
+
+
 # ---- the figures
 
 
@@ -211,6 +255,17 @@ def test_words_must_agree_and_numbers_nearly():
     assert not build.alike("slope 2.00", "slope 1.00")
     assert not build.alike("passed", "not yet")
     assert not build.alike("1 2", "1 2 3")
+
+
+def test_what_depends_on_the_python_must_agree_to_a_factor_of_two(source):
+    new, old = build.unexecuted(source), build.unexecuted(source)
+    for notebook, number in (new, 10.5), (old, 6.1):
+        notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text=f"peak {number} MB")]
+    assert list(build.differences(new, old))
+    new.cells[1].metadata["tags"] = ["measured"]
+    assert not list(build.differences(new, old))
+    new.cells[1].outputs[0].text = "peak 12.5 MB"
+    assert list(build.differences(new, old))
 
 
 def test_a_change_of_source_or_output_is_told(source):

@@ -66,7 +66,7 @@ assert np.allclose(df_dtheta(z_test, 0.7, theta), odelearn.complex_step(lambda p
 
 # %% [markdown]
 # The proof speaks of exact solutions. Ours come from a solver of order 8 with a tolerance of $10^{-12}$, so "equal"
-# will mean equal to nine digits or more. `flow` says where a solution that is at $z$ at time $t$ will be at another
+# will mean equal to eight digits or more. `flow` says where a solution that is at $z$ at time $t$ will be at another
 # time:
 
 
@@ -1041,7 +1041,7 @@ figures.kink(e, short, (2 / ns, *rk4_relu), (2 / ns[::4], *rk4_smooth))
 # %% [markdown]
 # For softplus both errors fall like $h^4$: the fitted slopes are {{slopes["softplus"][0]:.1f}} and
 # {{slopes["softplus"][1]:.1f}}. For the ReLU the slope of the solution's error is {{slopes["ReLU"][0]:.1f}}, and **that
-# of its gradient {{slopes["ReLU"][1]:.1f}}**. In theory they are 2 and 1, whatever the order of the method. The points
+# of its gradient {{slopes["ReLU"][1]:.1f}}**. One expects 2 and 1, whatever the order of the method. The points
 # scatter because it matters where in a step the kink happens to lie; where it falls on a mesh point by chance, nothing
 # is lost. An adaptive solver notices: its shortest step, {{shortest.h:.4f}}, is at the kink.
 #
@@ -1109,8 +1109,8 @@ for name, slip in planted.items():
 # Every displayed equation of Appendix B has been put beside its function in `odelearn.gradients`. What that proves differs.
 #
 # - (39), (47) and (48) are *definitions*. (40), (43) and (44) are *algebra*: one expression put into another.
-# - (42), (49) and (50) say which derivatives of $f$ go where. There the derivative is ours on one side and the tape's on
-#   the other.
+# - (36) is the chain rule; (42), (49) and (50) say which derivatives of $f$ go where. There a matrix stands on our side,
+#   and a pullback on the other.
 # - (34), (37), (38), (41), (45), (46), (51) and (52) are statements about the *flow*. There the two sides were found in
 #   ways that do not know of each other: the complex step, differences or quadrature here, a solve there.
 # - That the remainders vanish, which is the proof's real claim, is seen in the slopes of section 3.

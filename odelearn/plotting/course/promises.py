@@ -17,9 +17,11 @@ def memory(N, held):
     """
     fig = Figure(figsize=(7, 4))
     ax = fig.subplots()
-    for name, points in held.items():
+    height = np.inf
+    for name, points in sorted(held.items(), key=lambda item: -item[1][-1]):  # the uppermost line first
         ax.loglog(N, points, **method_line(name))
-        ax.text(N[-1] * 1.2, points[-1], f"{name}, {points[-1]:,} bytes", va="center", fontsize=9)
+        height = min(points[-1], height / 2)  # of the label: clear of the one above it
+        ax.text(N[-1] * 1.2, height, f"{name}, {points[-1]:,} bytes", va="center", fontsize=9)
     ax.set(xlabel="steps $N$", ylabel="bytes held between the passes", xticks=N, xticklabels=N)
     ax.set(xlim=(0.75 * N[0], 40 * N[-1]), ylim=(15, None))
     ax.minorticks_off()
