@@ -1,15 +1,16 @@
 """The command line: python -m odelearn COMMAND ...; without one, fit."""
 
 import argparse
+import contextlib
 import os
 import pkgutil
-import signal
 import sys
 
 import odelearn
 
 from .datasets.csv_series import DataError
-from .fitting.options import METHODS, UsageError
+from .fitting import signals
+from .fitting.options import METHODS, SavedElsewhere, UsageError, WorseThanMean
 from .optim import TrainingStopped
 from .solvers.errors import SolverError
 
@@ -27,39 +28,68 @@ examples:
 
 
 def main(argv=None):
-    """Run one command; returns the exit status.
+    """Run one command of the command line.
 
-    0    done
-    1    training or a solve failed; what had been learned is saved
-    2    the arguments or a file cannot be used; one line says why
-    130  stopped by Ctrl-C; what had been learned is saved
+    argv  the arguments after the name of the program, a list of strings; None: those of this process
+
+    Returns the exit status:
+
+        0    done
+        1    training or a solve failed, or a file could not be written; what had been learned is saved, and one line
+             says where
+        2    the arguments or a file cannot be used; one line says why
+        3    the training ended with a model worse than the mean of the data; it is saved
+        130  stopped by Ctrl-C, SIGTERM or SIGHUP; what had been learned is saved
+
+    Raises SystemExit(0) for --help and --version, as argparse does.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
         argv = ["fit", *argv]
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", "2")  # a log file wants fewer bars than a screen
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background: still, SIGINT means stop
-    try:
-        arguments = vars(parser().parse_args(argv))
-        run = pkgutil.resolve_name(
-            f"odelearn.{arguments.pop('run')}"
-        )  # imported now, so that --help is answered at once
-        return run(**arguments)
-    except (UsageError, DataError) as error:
-        return complain(error, 2)
-    except OSError as error:
-        return complain(f"{error.filename}: {error.strerror}" if error.filename else error, 2)
-    except (SolverError, TrainingStopped) as error:
-        return complain(error, 1)
-    except KeyboardInterrupt:
-        return complain("stopped by Ctrl-C", 130)
+    with signals.signals_stop():
+        try:
+            return run(argv)
+        except (UsageError, DataError) as error:
+            return complain(error, 2)
+        except BrokenPipeError:
+            return complain("nobody reads the output any more (broken pipe)", 1)
+        except OSError as error:
+            return complain(f"{error.filename}: {error.strerror}" if error.filename else error, 2)
+        except (SolverError, TrainingStopped, SavedElsewhere) as error:
+            return complain(error, 1)
+        except WorseThanMean as error:
+            return complain(error, 3)
+        except KeyboardInterrupt:
+            return complain(f"stopped by {signals.last}", 130)
+        finally:
+            forget_unwritten_output()
+
+
+def run(argv):
+    arguments = vars(parser().parse_args(argv))
+    command = pkgutil.resolve_name(f"odelearn.{arguments.pop('command')}")  # so late, that --help is answered at once
+    status = command(**arguments)
+    if sys.stdout is not None:
+        sys.stdout.flush()  # now, while an error can still be told
+    return status
 
 
 def complain(error, status):
-    print("odelearn:", " ".join(str(error).split()), file=sys.stderr)
+    """One line on stderr, or on stdout where stderr is closed."""
+    with contextlib.suppress(OSError):
+        print("odelearn:", " ".join(str(error).split()), file=sys.stderr, flush=True)
     return status
+
+
+def forget_unwritten_output():
+    """What stdout cannot take is dropped now. Otherwise Python tries again at the end, and shows a traceback."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,7 +115,7 @@ def parser():
 
 def add_fit(commands):
     fit = commands.add_parser("fit", help="train a model on a CSV file (default: the lynx and the hare)")
-    fit.set_defaults(run="fitting.fit:fit")
+    fit.set_defaults(command="fitting.fit:fit")
     fit.add_argument("csv", nargs="?", help="a CSV file whose first line names the columns; empty cells are missing")
     fit.add_argument("--time", metavar="COLUMN", help="the column of times (default: the first)")
     fit.add_argument("--columns", metavar="A,B", type=names, help="the columns to learn (default: all with numbers)")
@@ -101,22 +131,26 @@ def add_fit(commands):
     fit.add_argument("--steps", metavar="N", type=positive, help="steps of Adam (default: 600)")
     fit.add_argument("--lr", type=rate, help="learning rate of Adam (default: 0.01)")
     fit.add_argument("--seed", metavar="N", type=count, help="of the first parameters (default: 0)")
-    fit.add_argument("--resume", metavar="MODEL.npz", help="go on from a saved model; takes only --steps and --out")
+    fit.add_argument("--resume", metavar="MODEL.npz", help="go on from a saved model; takes only --steps and --out,"
+                     " and --model FILE.py:f or --trust if it names a file")  # fmt: skip
+    fit.add_argument("--trust", action="store_true", help="run the Python file that a saved model names")
     fit.add_argument("--out", metavar="DIR", help="for the model and the figure (default: odelearn-out)")
 
 
 def add_predict(commands):
     predict = commands.add_parser("predict", help="write the forecast of a saved model as a CSV file")
-    predict.set_defaults(run="fitting.predict:predict")
-    predict.add_argument("model", metavar="MODEL.npz", help="a file written by fit")
+    predict.set_defaults(command="fitting.predict:predict")
+    predict.add_argument("npz", metavar="MODEL.npz", help="a file written by fit")
     predict.add_argument("--until", metavar="T", type=float, required=True, help="the last time; may precede the data")
     predict.add_argument("--points", metavar="N", type=positive, default=201, help="equally spaced (default: 201)")
     predict.add_argument("--out", metavar="FILE.csv", help="(default: MODEL_forecast.csv beside the model)")
+    predict.add_argument("--model", metavar="FILE.py:f", help="the file of the model, if it has one of its own")
+    predict.add_argument("--trust", action="store_true", help="run the Python file that the saved model names")
 
 
 def add_spiral(commands):
     spiral = commands.add_parser("spiral", help="learn the linear and the cubic spiral; a figure and a GIF")
-    spiral.set_defaults(run="experiments.spiral:spiral")
+    spiral.set_defaults(command="experiments.spiral:spiral")
     spiral.add_argument("--steps", metavar="N", type=positive, help="of each training (default: 150 and 2500)")
     spiral.add_argument("--seed", metavar="N", type=count, default=0, help="of noise, windows, network (default: 0)")
     spiral.add_argument("--out", metavar="DIR", default="odelearn-out", help="(default: odelearn-out)")
@@ -129,7 +163,7 @@ def add_studies(commands):
         ("figures", "write every figure of the README and figures/"),
     ):
         study = commands.add_parser(name, help=what)
-        study.set_defaults(run=f"experiments.{name}:{name}")
+        study.set_defaults(command=f"experiments.{name}:{name}")
         study.add_argument("--out", metavar="DIR", default="figures", help="(default: figures)")
         study.add_argument("--quick", action="store_true", help="fewer points and steps, for a first look")
 

@@ -1,6 +1,8 @@
 """Gradient descent, plain and adaptive, and the loop that trains."""
 
+import contextlib
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -196,7 +198,7 @@ def fit(loss_and_grad, theta, opt, steps, progress=True, callback=None):
     if not (steps >= 0 and steps // 1 == steps):
         raise ValueError(f"steps must be a whole number, 0 or more, got {steps}")
     good, history = theta, []
-    bar = progress_bar(int(steps)) if progress else range(int(steps))
+    bar = progress_bar(range(int(steps)), unit="step") if progress else range(int(steps))
     try:
         for step in bar:
             loss, g = loss_and_grad(theta)
@@ -217,10 +219,26 @@ def fit(loss_and_grad, theta, opt, steps, progress=True, callback=None):
     return theta, history
 
 
-def progress_bar(steps):
+def progress_bar(iterable=None, **options):
+    """tqdm's bar on stderr. Raises ModuleNotFoundError where tqdm is not installed."""
     from tqdm import tqdm  # here, because only this needs more than NumPy
 
-    return tqdm(range(steps), unit="step")
+    return tqdm(iterable, file=ForgivingStderr(), **options)
+
+
+class ForgivingStderr:
+    """stderr as it is now, closed or not: what cannot be written is dropped, since no training should end for that."""
+
+    def write(self, text):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name):
+        return getattr(sys.stderr, name)
 
 
 def stopped_message(error, steps, history):

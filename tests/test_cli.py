@@ -1,7 +1,9 @@
 """The command line as a user meets it: a process with an exit status, two streams and files."""
 
 import csv
+import errno
 import itertools
+import json
 import os
 import re
 import signal
@@ -18,7 +20,7 @@ from odelearn.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "odelearn"]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_MININTERVAL": "0.05"}
 
 GOOD = "day,prey,predator\n0,30,4\n1,47,6.1\n2,70,9.8\n3,77,35\n4,36,59\n5,20,41\n6,18,19\n"
 GAPS = "label,when,a,b,c\nx,0,,1,5\nx,0.5,2,NA,5.5\nx,2,2.5,1.5,nan\nx,2.25,2,2,4\nx,4,1.5,2.5,\nx,7,1,2,6\n"
@@ -294,6 +296,173 @@ def interrupting(*_):
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_sigterm_and_sighup_are_treated_like_ctrl_c(folder, name):
+    options = ["--model", "linear", "--columns", "prey", "--steps", "100000"]
+    process = start("fit", "good.csv", *options, cwd=folder, until="loss")
+    process.send_signal(getattr(signal, name))
+    out, _ = process.communicate(timeout=60)
+    path = Path("odelearn-out/good.npz")
+    assert process.returncode == 130
+    assert f"Stopped by {name}. Saved in {path}" in out and f"--resume {path}" in out
+    assert "Traceback" not in (folder / "stderr").read_text()
+    with np.load(path) as arrays:
+        assert len(arrays["history"]) > 0
+
+
+def test_a_process_that_ignores_sighup_goes_on(folder, monkeypatch):
+    """That is what nohup is for; and afterwards all handlers are what they were."""
+    monkeypatch.setattr("odelearn.fitting.fit.draw", lambda *_: os.kill(os.getpid(), signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["fit", "good.csv", "--model", "linear", "--steps", "1"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "1"]) == 130  # now it is not ignored
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+class Killed(BaseException):
+    """As a process ends that is killed: nothing is done about it."""
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("lr", ["0.01", "0.3"])
+def test_a_run_that_is_killed_goes_on_from_the_last_save_with_the_same_bits(folder, monkeypatch, lr):
+    """Saved between two steps, and killed within the fourth; another seed, so that the state is not a default one."""
+    options = ["--columns", "prey", "--model", "mlp", "--steps", "6", "--lr", lr, "--seed", "5"]
+    assert main(["fit", "good.csv", *options, "--out", "straight"]) == 0
+    step, calls = Adam.step, itertools.count(1)
+
+    def killed(self, theta, g):
+        if next(calls) == 4:
+            raise Killed
+        return step(self, theta, g)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Adam, "step", killed)
+        patch.setattr("odelearn.fitting.training.SAVE_EVERY", 0.0)
+        with pytest.raises(Killed):
+            main(["fit", "good.csv", *options, "--out", "killed"])
+    with np.load("killed/good.npz") as arrays:
+        assert len(arrays["history"]) == 3
+    assert main(["fit", "--resume", "killed/good.npz"]) == 0
+    assert Path("killed/good.npz").read_bytes() == Path("straight/good.npz").read_bytes()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_model_is_saved_at_least_every_minute(folder, monkeypatch):
+    """By a clock on which a step takes 7 seconds; the end of the training is not counted."""
+    now, saves = itertools.count(0, 7), []
+    monkeypatch.setattr("odelearn.fitting.training.time.monotonic", lambda: clock[0])
+    clock = [0.0]
+    step = Adam.step
+
+    def slow_step(self, theta, g):
+        clock[0] = float(next(now))
+        return step(self, theta, g)
+
+    from odelearn.fitting import fit as module
+
+    save_model = module.save_model
+    monkeypatch.setattr(Adam, "step", slow_step)
+    monkeypatch.setattr(module, "save_model", lambda *args: (saves.append(clock[0]), save_model(*args)))
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "60", "--out", "out"]) in (0, 3)
+    assert len(saves) >= 5 and saves[0] <= 60 and np.diff(saves).max() <= 60
+
+
+# ---- nothing learned is lost
+
+
+def full_disk(monkeypatch, directory, real=np.savez):
+    """Every model that is written below `directory` fails as on a full disk."""
+
+    def savez(file, **arrays):
+        if Path(file.name).resolve().is_relative_to(directory.resolve()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+
+
+@pytest.fixture
+def other_places(tmp_path_factory, monkeypatch):
+    """The temporary directory and the home directory, outside of the working directory."""
+    places = [tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("home")]
+    monkeypatch.setattr("tempfile.tempdir", str(places[0]))
+    monkeypatch.setenv("HOME", str(places[1]))
+    return places
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_model_that_cannot_be_saved_goes_to_a_second_place(folder, capsys, monkeypatch, other_places):
+    full_disk(monkeypatch, folder)
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "2", "--out", "out"]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    (second,) = other_places[0].rglob("good.npz")
+    assert "out/good.npz: No space left on device" in line and line.endswith(f"the model is in {second}")
+    assert main(["fit", "--resume", str(second), "--steps", "1"]) == 0
+    assert not Path("out/good.npz").exists() and list(Path("out").iterdir()) == []
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_model_goes_to_a_third_place_and_a_step_that_failed_says_where(folder, capsys, monkeypatch, other_places):
+    (folder / "runaway.py").write_text("theta0 = [0.1]\ndef f(z, t, theta): return theta * z\n")
+    full_disk(monkeypatch, folder)
+    other_places[0].rmdir()
+    options = ["--model", "runaway.py:f", "--lr", "1000", "--steps", "50", "--out", "out"]
+    assert main(["fit", "good.csv", *options]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    (third,) = other_places[1].rglob("good.npz")
+    assert "No space left" in line and line.endswith(f"saved in {third}")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_disk_that_is_full_for_a_while_does_not_end_the_training(folder, capsys, monkeypatch):
+    from odelearn.fitting import fit as module
+
+    save_model, calls = module.save_model, itertools.count(1)
+
+    def sometimes(*args):
+        if next(calls) < 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save_model(*args)
+
+    monkeypatch.setattr(module, "save_model", sometimes)
+    monkeypatch.setattr("odelearn.fitting.training.SAVE_EVERY", 0.0)
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "5", "--out", "out"]) == 0
+    assert capsys.readouterr().err.count("No space left on device; training goes on") == 2
+    with np.load("out/good.npz") as arrays:
+        assert len(arrays["history"]) == 5
+
+
+@pytest.mark.parametrize("name", ["good.npz", "good.png"])
+def test_a_directory_in_the_place_of_an_output_is_found_before_training(folder, capsys, monkeypatch, name):
+    monkeypatch.setattr("odelearn.fitting.fit.train", interrupting)
+    (folder / "out" / name).mkdir(parents=True)
+    line = fails(capsys, "fit", "good.csv", "--steps", 1, "--out", "out")
+    assert f"out/{name} is a directory" in line
+
+
+def test_a_forecast_that_cannot_be_written_is_refused_before_the_work(folder, capsys, undrawn, monkeypatch):
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "1", "--out", "out"]) == 0
+    monkeypatch.setattr("odelearn.fitting.training.odesolve", interrupting)
+    assert "cannot write" in fails(capsys, "predict", "out/good.npz", "--until", 9, "--out", "good.csv/f.csv")
+    assert "is a directory" in fails(capsys, "predict", "out/good.npz", "--until", 9, "--out", "out")
+
+
+STUDIES = {"spiral": "spiral.gif", "compare": "gradients.png", "audit": "work_precision.png"}
+
+
+@pytest.mark.parametrize(("command", "name"), STUDIES.items(), ids=STUDIES)
+def test_the_studies_look_at_their_outputs_first(folder, capsys, command, name):
+    (folder / "out" / name).mkdir(parents=True)
+    line = fails(capsys, command, "--out", "out")
+    assert f"out/{name} is a directory" in line
+
+
 def test_a_background_job_takes_sigint_too(folder):
     """A shell starts background jobs with SIGINT ignored; here it still means: stop and save."""
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -333,15 +502,175 @@ def test_resume_takes_no_other_data_or_settings(folder, capsys):
         assert len(new["history"]) == 5
 
 
-@pytest.mark.usefixtures("undrawn")
-def test_a_model_file_that_changed_since_is_noticed(folder, capsys):
-    assert main(["fit", "good.csv", "--model", "own.py:f", "--steps", "1", "--out", "out"]) == 0
+# ---- a saved model with a Python file of its own
+
+
+def fails(capsys, *arguments):
+    """The one line that a command says when it refuses."""
+    capsys.readouterr()
+    assert main([*map(str, arguments)]) == 2
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    return line
+
+
+TELLTALE = "import pathlib\npathlib.Path(__file__).with_name('was_run').touch()\n" + OWN
+
+
+@pytest.fixture
+def saved(folder, capsys, undrawn):
+    """A saved model of own.py:f, which leaves a file whenever it is run; not run since."""
+    (folder / "own.py").write_text(TELLTALE)
+    assert main(["fit", "good.csv", "--model", "own.py:f", "--steps", "2", "--out", "out"]) == 0
+    (folder / "was_run").unlink()
+    capsys.readouterr()
+    return Path("out/good.npz")
+
+
+AGAIN = (["predict", "out/good.npz", "--until", "9"], ["fit", "--resume", "out/good.npz", "--steps", "1"])
+
+
+@pytest.mark.parametrize("command", AGAIN, ids=["predict", "resume"])
+def test_a_saved_model_runs_no_file_unless_it_is_named_again_or_trusted(folder, saved, capsys, command):
+    line = fails(capsys, *command)
+    assert not Path("was_run").exists()
+    assert "--trust" in line and f"--model {folder / 'own.py'}:f" in line
+    for consent in (["--trust"], ["--model", "own.py:f"]):
+        assert main([*command, *consent]) == 0
+        assert f"Running {folder / 'own.py'}" in capsys.readouterr().out
+        Path("was_run").unlink()
+
+
+@pytest.mark.parametrize("command", AGAIN, ids=["predict", "resume"])
+def test_a_file_that_changed_since_is_run_only_if_named_and_trusted(folder, saved, capsys, command):
+    (folder / "own.py").write_text(TELLTALE.replace("np.cos", "np.sin"))
+    for consent in (["--trust"], ["--model", "own.py:f"]):
+        line = fails(capsys, *command, *consent)
+        assert "own.py has changed (its sha256 is " in line and "--trust" in line
+        assert not Path("was_run").exists()
+    assert main([*command, "--model", "own.py:f", "--trust"]) == 0
+    assert Path("was_run").exists() and "although" in capsys.readouterr().out
+    if command[0] == "fit":  # from now on this is the file
+        assert main([*command, "--trust"]) == 0
+
+
+def test_a_file_that_moved_is_found_again(folder, saved, capsys):
+    (folder / "elsewhere").mkdir()
+    (folder / "own.py").rename("elsewhere/renamed.py")
+    assert "no such file" in fails(capsys, "predict", saved, "--until", 9, "--trust")
+    assert main(["predict", str(saved), "--until", "9", "--model", "elsewhere/renamed.py:f"]) == 0
+
+
+def test_another_function_or_model_is_not_the_saved_one(folder, saved, capsys):
+    (folder / "own.py").write_text(TELLTALE + "g = f\n")
+    line = fails(capsys, "predict", saved, "--until", 9, "--model", "own.py:g")
+    assert "the model was" in line and "own.py:g" in line
+    assert "mlp" in fails(capsys, "predict", saved, "--until", 9, "--model", "mlp")
     (folder / "own.py").write_text(OWN.replace("0.1]", "0.1, 3.0]"))
-    assert main(["predict", "out/good.npz", "--until", "9"]) == 2
-    assert "5 numbers, but 4 were saved" in capsys.readouterr().err
-    (folder / "own.py").unlink()
-    assert main(["predict", "out/good.npz", "--until", "9"]) == 2
-    assert "no such file" in capsys.readouterr().err
+    assert "5 numbers, but 4 were saved" in fails(
+        capsys, "predict", saved, "--until", 9, "--model", "own.py:f", "--trust"
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_model_of_a_built_in_kind_takes_no_file(folder, capsys):
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "1", "--out", "out"]) == 0
+    assert "cannot go with" in fails(capsys, "predict", "out/good.npz", "--until", 9, "--model", "own.py:f")
+    assert main(["predict", "out/good.npz", "--until", "9"]) == 0
+    assert "--trust goes with --resume" in fails(capsys, "fit", "good.csv", "--trust")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_baseline_from_a_file_needs_consent_too(folder, capsys):
+    options = ["--model", "linear", "--beside", "own.py:f", "--steps", "2", "--out", "out"]
+    assert main(["fit", "good.csv", *options]) == 0
+    resume = ["fit", "--resume", "out/good.npz", "--steps", "1"]
+    assert f"--beside {folder / 'own.py'}:f" in fails(capsys, *resume)
+    assert main([*resume, "--beside", "own.py:f"]) == 0
+    (folder / "own.py").write_text(OWN + "\n")
+    assert "has changed" in fails(capsys, *resume, "--trust")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_model_file_may_import_its_neighbour_which_is_watched_too(folder, capsys):
+    """Two folders, each with a neighbour of the same name: each model has its own."""
+    for name, rate in (("one", "-0.2"), ("two", "-0.3")):
+        (folder / name).mkdir()
+        (folder / name / "neighbour.py").write_text(f"rate = {rate}\n")
+        (folder / name / "own.py").write_text(
+            "from neighbour import rate\ntheta0 = [rate]\ndef f(z, t, theta): return theta * z\n"
+        )
+        assert (
+            main(["fit", "good.csv", "--model", f"{name}/own.py:f", "--lr", "1e-9", "--steps", "1", "--out", name]) == 0
+        )
+        with np.load(f"{name}/good.npz") as arrays:
+            assert np.isclose(arrays["theta"][0], float(rate), rtol=1e-6)
+    assert "neighbour" not in sys.modules
+    (folder / "one" / "neighbour.py").write_text("rate = -0.4\n")
+    assert "neighbour.py has changed" in fails(capsys, "predict", "one/good.npz", "--until", 9, "--trust")
+
+
+LINES = {  # a model file, the arguments, words that the line must have
+    "at the top": ("import numpy as np\n\ntheta0 = np.array([missing])\n", ["own.py, line 3: NameError"]),
+    "syntax": ("theta0 = [1.0]\ndef f(z, t, theta:\n", ["SyntaxError", "line 2"]),
+    "in f": ("theta0 = [1.0]\n\ndef f(z, t, theta):\n    return theta[7] * z\n", ["own.py, line 4: ValueError"]),
+    "in a helper": (
+        "theta0 = [1.0]\ndef g(z):\n    raise RuntimeError('no')\ndef f(z, t, theta):\n    return g(z)\n",
+        ["own.py, line 3: RuntimeError: no"],
+    ),
+    "in a neighbour": ("import neighbour\ntheta0 = [1.0]\n", ["neighbour.py, line 2: ZeroDivisionError"]),
+    "it exits": ("import sys\nsys.exit('done')\n", ["own.py, line 2: SystemExit: done"]),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), LINES.values(), ids=LINES)
+def test_an_error_in_a_model_file_carries_its_line(folder, capsys, text, words):
+    (folder / "neighbour.py").write_text("\n1 / 0\n")
+    (folder / "own.py").write_text(text)
+    line = fails(capsys, "fit", "good.csv", "--model", "own.py:f")
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_error_in_a_model_file_during_training_carries_its_line(folder, capsys, monkeypatch):
+    (folder / "own.py").write_text(
+        "theta0 = [0.1]\n\ndef f(z, t, theta):\n"
+        "    if theta[0] > 1:\n        raise ValueError('theta is too large')\n    return theta * z\n"
+    )
+    assert main(["fit", "good.csv", "--model", "own.py:f", "--lr", "1", "--steps", "50", "--out", "out"]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "theta is too large" in line and "own.py, line 5" in line and line.endswith("saved in out/good.npz")
+
+
+# ---- a run that ends worse than the mean
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("steps", ["600", "20"])
+def test_a_learning_rate_that_blows_up_is_status_3(folder, capsys, steps):
+    assert main(["fit", "good.csv", "--lr", "30", "--steps", steps, "--out", "out"]) == 3
+    out, err = capsys.readouterr()
+    line = err.splitlines()[-1]
+    assert line.startswith("odelearn: the model ends worse than the mean") and "--lr (it was 30)" in line
+    score = float(re.search(r"R\^2 = (\S+) in sample", line)[1])
+    (row,) = [row for row in out.splitlines() if row.startswith("Neural ODE (")]
+    assert score < 0 and float(row.split()[-2]) == pytest.approx(score, rel=1e-2)
+    assert Path("out/good.npz").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_short_run_may_end_worse_than_the_mean_but_says_so(folder, capsys):
+    assert main(["fit", "good.csv", "--steps", "2", "--out", "out"]) == 0
+    assert "worse than the mean of each column" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_long_run_that_stays_worse_than_the_mean_is_status_3_although_it_improved(folder, capsys):
+    options = ["good.csv", "--lr", "1e-6", "--out", "out"]
+    assert main(["fit", *options, "--steps", "99"]) == 0
+    assert main(["fit", *options, "--steps", "100"]) == 3
+    assert main(["fit", "good.csv", "--steps", "150", "--out", "out"]) == 0
+    assert "worse than" not in capsys.readouterr().out.rpartition("R^2")[2]
 
 
 # ---- predict
@@ -359,7 +688,8 @@ def test_predict_writes_the_curve_in_the_names_and_units_of_the_data(folder):
     for log in ("--log", "--no-log"):
         assert main(["fit", "good.csv", "--model", "own.py:f", log, "--steps", "1", "--out", "out"]) == 0
         (folder / "elsewhere").mkdir(exist_ok=True)
-        done = odelearn("predict", "../out/good.npz", "--until", "9", "--points", "10", cwd=folder / "elsewhere")
+        options = ["--until", "9", "--points", "10", "--model", "../own.py:f"]
+        done = odelearn("predict", "../out/good.npz", *options, cwd=folder / "elsewhere")
         assert done.returncode == 0 and "good_forecast.csv" in done.stdout and done.stderr == ""
         header, rows = table("out/good_forecast.csv")
         assert header == ["day", "prey", "predator"]
@@ -388,7 +718,7 @@ def test_time_runs_both_ways(folder):
     )
     options = ["--model", "sine.py:f", "--columns", "prey", "--solver", "dopri5:rtol=1e-10,atol=1e-10"]
     assert main(["fit", "good.csv", *options, "--steps", "1", "--out", "out"]) == 0
-    assert main(["predict", "out/good.npz", "--until", "-3", "--points", "4", "--out", "back.csv"]) == 0
+    assert main(["predict", "out/good.npz", "--until", "-3", "--points", "4", "--out", "back.csv", "--trust"]) == 0
     _, rows = table("back.csv")
     with np.load("out/good.npz") as saved:
         z0, theta = saved["z0"], saved["theta"]
@@ -404,6 +734,188 @@ def test_a_forecast_needs_somewhere_to_go(folder, capsys):
         assert "two times" in capsys.readouterr().err
 
 
+@pytest.fixture
+def linear(folder, undrawn, capsys):
+    """A saved model of good.csv, whose times are 0, 1, ..., 6, with 2 steps of RK4 an interval."""
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "1", "--out", "out"]) == 0
+    capsys.readouterr()
+    return Path("out/good.npz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--until", "1e12"], ["--until 1e+12", "2e+12 steps", "10,000,000", "6"]),
+        (["--until=-1e12"], ["--until -1e+12", "2e+12 steps"]),
+        (["--until", "1.7e308"], ["--until 1.7e+308", "steps"]),
+        (["--until", "5000001"], ["1e+07 steps"]),
+        (["--until", "9", "--points", "1000000000"], ["--points 1000000000", "60 GB", "10,000,000"]),
+        (["--until", "9", "--points", "10000001"], ["--points 10000001", "0.6 GB"]),
+    ],
+)
+def test_a_forecast_too_long_is_refused_at_once(linear, capsys, monkeypatch, arguments, words):
+    monkeypatch.setattr("odelearn.fitting.training.odesolve", interrupting)
+    monkeypatch.setattr(np, "linspace", interrupting)
+    line = fails(capsys, "predict", linear, *arguments)
+    assert all(word in line for word in words), line
+
+
+def test_the_limits_are_where_they_are_said_to_be(linear, monkeypatch):
+    from odelearn.fitting import predict as module
+
+    written = []
+    monkeypatch.setattr(module, "write_forecast", lambda path, training, ts: written.append(len(ts)))
+    assert main(["predict", str(linear), "--until", "5000000", "--points", "10000000"]) == 0
+    assert written == [10_000_000]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_steps_too_many_for_a_training_are_refused_at_once(folder, capsys, monkeypatch):
+    """5 intervals to learn from, over a time of 5."""
+    monkeypatch.setattr("odelearn.fitting.gradient_check.grad", interrupting)
+    for solver, steps in (("rk4:n=200001", "1e+06"), ("rk4:h=4.9e-6", "1.02e+06"), ("euler:h=1e-300", "5e+300")):
+        line = fails(capsys, "fit", "good.csv", "--solver", solver)
+        assert f"--solver {solver}: every solve would take {steps} steps, at most 1,000,000" in line
+    assert main(["fit", "good.csv", "--solver", "rk4:n=200000"]) == 130  # as far as the first gradient
+
+
+def test_a_long_forecast_shows_a_bar_and_a_short_one_does_not(linear, capsys, monkeypatch):
+    assert main(["predict", str(linear), "--until", "9"]) == 0
+    assert capsys.readouterr().err == ""
+    from odelearn.fitting import predict as module
+
+    bar = module.progress_bar
+    monkeypatch.setattr(module, "progress_bar", lambda **options: bar(**options | {"delay": 0}))
+    assert main(["predict", str(linear), "--until", "9"]) == 0
+    assert "100%|" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("until", ["40", "-40"])
+def test_a_forecast_in_pieces_has_the_bits_of_one_in_one_piece(linear, monkeypatch, until):
+    """Pieces of 6 steps, that is 3 intervals, and points in parts of 60, some of them on the ends of pieces."""
+    options = ["--until", until, "--points", "401"]
+    assert main(["predict", str(linear), *options, "--out", "whole.csv"]) == 0
+    monkeypatch.setattr("odelearn.fitting.training.PIECE", 6)
+    assert main(["predict", str(linear), *options, "--out", "pieces.csv"]) == 0
+    assert Path("pieces.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert len(Path("whole.csv").read_text().splitlines()) == 402
+
+
+# ---- a model file that was altered
+
+
+def altered(path, **changes):
+    """The model file again, with changes: arrays, or settings as settings__name."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    settings = json.loads(str(arrays["settings"]))
+    for key, value in changes.items():
+        if key.startswith("settings__"):
+            settings[key.removeprefix("settings__")] = value
+        elif key.startswith("series__"):
+            settings["series"][key.removeprefix("series__")] = value
+        elif value is None:
+            del arrays[key]
+        else:
+            arrays[key] = value(arrays[key]) if callable(value) else value
+    np.savez("altered.npz", **arrays | {"settings": json.dumps(settings)})
+    return Path("altered.npz")
+
+
+def with_nan(x):
+    x = x.copy()
+    x[-1] = np.nan
+    return x
+
+
+ALTERED = {
+    "a part lost": ({"p": None}, "'p'"),
+    "times not in order": ({"ts": lambda ts: ts[::-1]}, "ts are not times that increase"),
+    "times of another length": ({"ts": lambda ts: ts[:-1]}, "ys are not 2 columns of 6 numbers"),
+    "a time missing": ({"ts": with_nan}, "ts are not times that increase"),
+    "values infinite": ({"ys": lambda ys: ys + np.inf}, "ys are not 2 columns"),
+    "no values": ({"ys": lambda ys: ys * np.nan}, "ys have a column without values to learn from"),
+    "p not finite": ({"p": with_nan}, "p is not finite"),
+    "text for numbers": ({"p": np.array(["a", "b"])}, "could not convert"),
+    "theta changed": ({"theta": lambda theta: theta + 1}, "z0 and theta are not those in p"),
+    "z0 changed": ({"z0": lambda z0: z0 + 1}, "z0 and theta are not those in p"),
+    "moments of another shape": ({"adam_m": np.zeros(3)}, "adam_m has shape (3,)"),
+    "moments not finite": ({"adam_v": with_nan}, "adam_v is not finite"),
+    "moments lost": ({"adam_v": None}, "'v'"),
+    "another number of steps": ({"adam_t": np.array(7)}, "adam_t = 7.0 after 1 steps"),
+    "history not finite": ({"history": with_nan}, "history is not finite"),
+    "no such solver": ({"settings__solver": "rk5"}, "no solver 'rk5'"),
+    "no such method": ({"settings__method": "guess"}, "no method 'guess'"),
+    "no such rate": ({"settings__lr": -1}, "lr must be positive"),
+    "no such seed": ({"settings__seed": -1}, "seed"),
+    "no such number of steps": ({"settings__planned": 0}, "planned = 0"),
+    "a model without a name": ({"settings__model": 7}, "no names"),
+    "settings of another program": ({"settings__epochs": 7}, "epochs"),
+    "sources lost": ({"settings__sources": {}}, "sources"),
+    "all held out": ({"series__hold_out": 5}, "hold_out = 5 of 7 rows"),
+    "less than nothing held out": ({"series__hold_out": -1}, "hold_out = -1 of 7 rows"),
+    "no columns": ({"series__columns": []}, "ys are not 0 columns"),
+    "columns without names": ({"series__columns": [1, 2]}, "the names are not text"),
+    "logarithms of what": ({"series__log": "yes"}, "log is not true or false"),
+    "another kind of series": ({"series__unit": "day"}, "unit"),
+    "another model": ({"settings__model": "mlp"}, "mlp has 84 numbers, but 8 were saved"),
+    "no such model": ({"settings__model": "arima"}, "arima"),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), ALTERED.values(), ids=ALTERED)
+def test_an_altered_model_file_gets_one_line(linear, capsys, changes, words):
+    altered(linear, **changes)
+    for command in (["predict", "altered.npz", "--until", 9], ["fit", "--resume", "altered.npz"]):
+        line = fails(capsys, *command)
+        assert words in line and "Traceback" not in line, line
+
+
+def test_a_model_file_that_was_not_altered_is_read(linear):
+    assert main(["predict", str(altered(linear)), "--until", "9"]) == 0
+
+
+# ---- streams that are closed
+
+
+def shell(command, cwd):
+    return subprocess.run(
+        ["bash", "-c", command], cwd=cwd, env=ENVIRONMENT | {"RUN": " ".join(COMMAND)}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_broken_pipe_gets_one_line(folder):
+    """The reader has gone before anything is written: at the end of a forecast, at the beginning of a training."""
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "2", "--out", "out"]) == 0
+    for arguments in ("fit good.csv", "predict out/good.npz --until 9"):
+        done = shell(f"$RUN {arguments} | true; exit ${{PIPESTATUS[0]}}", folder)
+        assert done.stderr == "odelearn: nobody reads the output any more (broken pipe)\n"
+        assert done.returncode == 1
+
+
+def test_a_full_disk_behind_stdout_gets_one_line(folder):
+    done = shell("$RUN fit good.csv --model linear --steps 2 >/dev/full", folder)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "No space left" in done.stderr
+
+
+def test_without_stderr_there_is_no_bar_and_the_one_line_is_on_stdout(folder):
+    done = shell("$RUN fit good.csv --model linear --steps 2 2>&-", folder)
+    assert done.returncode == 0 and "Saved in" in done.stdout and "100%|" not in done.stdout
+    done = shell("$RUN fit bad.csv 2>&-", folder)
+    assert done.returncode == 2 and done.stdout == "odelearn: bad.csv: No such file or directory\n"
+
+
+def test_a_training_goes_on_when_nobody_sees_its_bar(folder):
+    """stderr is a pipe without a reader, or a file on a full disk; or both streams are closed."""
+    run = "$RUN fit good.csv --model linear --columns prey --steps 50"
+    for streams in ("2>&1 >log | true", "2>/dev/full >log", "2>&- >&-"):
+        assert shell(f"rm -rf odelearn-out; {run} {streams}; exit ${{PIPESTATUS[0]}}", folder).returncode == 0
+        assert Path("odelearn-out/good.png").exists()
+    assert "Saved in" in Path("log").read_text()
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_a_forecast_that_blows_up_is_status_1(folder, capsys):
     """dz/dt = theta z^2 from z0 = 1 at t = 0 is 1 / (1 - theta t): with theta = 0.1 it ends at t = 10."""
@@ -411,7 +923,7 @@ def test_a_forecast_that_blows_up_is_status_1(folder, capsys):
     (folder / "blowup.py").write_text("theta0 = [0.1]\ndef f(z, t, theta): return theta * z * z\n")
     options = ["--model", "blowup.py:f", "--solver", "dopri5", "--lr", "1e-9", "--steps", "1", "--out", "out"]
     assert main(["fit", "blowup.csv", *options]) == 0
-    assert main(["predict", "out/blowup.npz", "--until", "12"]) == 1
+    assert main(["predict", "out/blowup.npz", "--until", "12", "--trust"]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("odelearn: ") and "t = " in line
     assert not Path("out/blowup_forecast.csv").exists()

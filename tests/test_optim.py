@@ -1,11 +1,16 @@
 """Descent on functions whose descent is known in closed form, and a training loop that loses nothing."""
 
+import copy
+import io
+import multiprocessing
+import pickle
 import sys
 
 import numpy as np
 import pytest
 
-from odelearn import SGD, Adam, TrainingStopped, fit
+from odelearn import SGD, Adam, DataError, TrainingStopped, fit
+from odelearn.fitting.options import SavedElsewhere, UsageError, WorseThanMean
 
 EPS = np.finfo(float).eps
 CURVATURES = np.array([1.0, 4.0, 9.0])
@@ -272,3 +277,61 @@ def test_training_with_momentum_can_go_on_where_it_stopped():
     theta, second = fit(quadratic, theta, resumed, 10, progress=False)
     expected, history = fit(quadratic, START, Adam(0.1), 20, progress=False)
     assert np.array_equal(theta, expected) and first + second == history
+
+
+# ---- errors travel between processes
+
+
+def stopped_with_a_note():
+    with pytest.raises(TrainingStopped) as caught:
+        fit(failing(3, RuntimeError("no")), START, SGD(0.1), 10, progress=False)
+    caught.value.add_note("a note")
+    return caught.value
+
+
+ERRORS = [stopped_with_a_note(), DataError("empty"), UsageError("--lr"), WorseThanMean("R^2"), SavedElsewhere("full")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=[type(error).__name__ for error in ERRORS])
+@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_errors_survive_a_copy(error, copied):
+    other = copied(error)
+    assert type(other) is type(error) and str(other) == str(error)
+    assert getattr(other, "__notes__", []) == getattr(error, "__notes__", [])
+    if isinstance(error, TrainingStopped):
+        assert np.array_equal(other.theta, error.theta) and other.history == error.history != []
+
+
+def one_member(seed):
+    return fit(failing(seed, RuntimeError(f"member {seed}")), START, SGD(0.1), 3, progress=False)[0]
+
+
+def test_a_pool_over_fit_does_not_hang_when_a_member_raises():
+    """Members 1 and 2 fail at that step, member 5 would fail later than it is trained for."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        first, fine, second = [pool.apply_async(one_member, (seed,)) for seed in (1, 5, 2)]
+        for seed, result in (1, first), (2, second):
+            with pytest.raises(TrainingStopped, match=f"step {seed} of 3 failed with RuntimeError: member") as caught:
+                result.get(timeout=20)
+            assert len(caught.value.history) == seed and caught.value.theta.shape == (3,)
+        assert np.array_equal(fine.get(timeout=20), fit(quadratic, START, SGD(0.1), 3, progress=False)[0])
+
+
+# ---- the bar
+
+
+class Broken:
+    """A stream that nobody reads any more."""
+
+    def write(self, text=""):
+        raise BrokenPipeError
+
+    flush = write
+
+
+@pytest.mark.parametrize("stream", [None, Broken(), io.StringIO()], ids=["closed", "broken", "open"])
+def test_a_bar_that_cannot_be_shown_does_not_end_the_training(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    theta, history = fit(quadratic, START, SGD(0.1), 3)
+    expected, expected_history = fit(quadratic, START, SGD(0.1), 3, progress=False)
+    assert np.array_equal(theta, expected) and history == expected_history

@@ -25,7 +25,7 @@ def film(out="figures", frames=60):
     frames. Returns the exit status 0. Raises UsageError where `out` cannot be written to."""
     from ..plotting import gradients  # here, because matplotlib takes its time
 
-    out = writable_directory(out)
+    out = writable_directory(out, "adjoint.gif")
     z = odesolve([1.2, 0.6], field, TS, THETA, SOLVER)
     observed = z.zs + np.random.default_rng(4).normal(0, 0.15, z.zs.shape)
     path = backward_path(z.zs, 2 * (z.zs - observed))  # of L = sum |z(t_i) - observed_i|^2

@@ -40,7 +40,7 @@ def audit(out="figures", quick=False):
 
     Returns the exit status: 0, or 1 if a solver failed. Raises UsageError where `out` cannot be written to.
     """
-    out = writable_directory(out)
+    out = writable_directory(out, "work_precision.png")
     scipys = {name: solver for name, solver in scipy_solvers().items() if not quick or name in QUICK}
     ours = {name: make(n=1) for name, make in FIXED.items()} | {name: make() for name, make in ADAPTIVE.items()}
     audited = {name: solver for name, solver in (ours | scipys).items() if not quick or name in QUICK}

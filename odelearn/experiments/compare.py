@@ -82,7 +82,7 @@ def compare(out="figures", quick=False):
 
     Returns the exit status 0. Raises UsageError where `out` cannot be written to.
     """
-    out = writable_directory(out)
+    out = writable_directory(out, "gradients.png")
     for name, remark, problem in problems():
         print(f"{name}\n{compare_gradients(*problem, dopri5())}\n{remark}\n", flush=True)
     sweep = stiff_sweep(-np.array([1, 10, 20, 30, 40] if quick else [1, *range(4, 42, 4)], float))

@@ -36,7 +36,7 @@ def spiral(steps=None, seed=0, out="odelearn-out"):
 
     Returns the exit status 0. Raises UsageError where `out` cannot be written to, KeyboardInterrupt after Ctrl-C.
     """
-    out = writable_directory(out)
+    out = writable_directory(out, "spiral.png", "spiral.gif")
     ts, zs_true, zs = synthetic.spiral(np.random.default_rng(seed))
     print(f"The linear spiral, dz/dt = A z: {len(ts)} observations with noise 0.01", flush=True)
     linear = {}

@@ -12,19 +12,26 @@ from ..gradients.drift import DriftWarning
 from ..solvers.solver import Solver
 from ..solvers.step_size import AdaptiveSteps, FixedSteps
 from ..verify.gradient_check import check_gradient
-from .options import UsageError, one_line
+from .model_file import place
+from .options import UsageError, one_line, steps_of
 from .training import no_warnings
 
 ROWS = 12  # that the check looks at: enough to see every term, and cheap
+MOST_STEPS = 1_000_000  # in one solve of a training: a gradient keeps thousands of bytes for each
 
 
 @no_warnings()
-def dry_run(training, what):
-    """One loss and one gradient. Raises UsageError for a model that cannot even do that."""
+def dry_run(training, settings):
+    """One loss and one gradient. Raises UsageError for a model that cannot even do that, and for steps too many."""
+    ts = training.series.ts[: training.series.rows]
+    if (steps := steps_of(training.solver, len(ts) - 1, ts[-1] - ts[0])) > MOST_STEPS:
+        text = f"every solve would take {steps:.3g} steps, at most {MOST_STEPS:,} are allowed"
+        raise UsageError(f"--solver {settings['solver']}: {text}")
     try:
         grad(training.loss)(training.p, 2)
     except Exception as error:
-        raise UsageError(f"{what}: the first step fails with {one_line(error)}") from error
+        where = place(error, training.model.file)
+        raise UsageError(f"--model {settings['model']}: the first step fails: {where}{one_line(error)}") from error
 
 
 @no_warnings()

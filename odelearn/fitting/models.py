@@ -1,23 +1,19 @@
 """What dz/dt may be: a network, a linear field, Lotka and Volterra's, or a function from anybody's Python file."""
 
-import importlib.util
-from collections import namedtuple
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from ..dynamics import Bound, Dynamics, as_dynamics
+from ..dynamics import Bound, Dynamics
 from ..nn.mlp import MLP
-from .options import UsageError, one_line
+from .model_file import Model, is_file, model_from_file
+from .options import UsageError
 
 HIDDEN = 16  # units of the network's one hidden layer
 
-Model = namedtuple("Model", "f theta0 label")
-
 
 def model_from(spec, series, rng):
-    """The Model named on the command line: mlp, linear, lotka-volterra, or FILE.py:f."""
+    """The Model named on the command line: mlp, linear, lotka-volterra, or FILE.py:f. Raises UsageError for another."""
     D = len(series.columns)
     if spec == "mlp":
         return network(MLP((D, HIDDEN, D)), "Neural ODE", series, rng)
@@ -25,7 +21,7 @@ def model_from(spec, series, rng):
         return network(MLP((D, D)), "linear", series, rng)
     if spec == "lotka-volterra":
         return lotka_volterra(series)
-    if ".py:" in spec:
+    if is_file(spec):
         return model_from_file(spec)
     raise UsageError(f"--model {spec}: not one of mlp, linear, lotka-volterra, FILE.py:f")
 
@@ -101,31 +97,3 @@ def lotka_volterra_log(z, t, theta):
 def lotka_volterra_counts(z, t, theta):
     rates = np.exp(theta)
     return SIGNS * z * (rates[:2] - rates[2:] * z[::-1])
-
-
-def absolute(spec):
-    """The same model, also from another directory."""
-    return f"{Path(spec.rpartition(':')[0]).resolve()}:{spec.rpartition(':')[2]}" if ".py:" in spec else spec
-
-
-def model_from_file(spec):
-    """f(z, t, theta) by its name in a Python file, and `theta0` from there. f sees z and t in the units of the data."""
-    file, _, name = spec.rpartition(":")
-    try:
-        module_spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-        module = importlib.util.module_from_spec(module_spec)
-        module_spec.loader.exec_module(module)
-    except FileNotFoundError:
-        raise UsageError(f"--model {spec}: there is no such file") from None
-    except Exception as error:
-        raise UsageError(f"--model {spec}: the file cannot be run: {one_line(error)}") from error
-    for wanted in (name, "theta0"):
-        if not hasattr(module, wanted):
-            raise UsageError(f"--model {spec}: the file does not define {wanted}")
-    try:
-        f, theta0 = as_dynamics(getattr(module, name)), np.array(module.theta0, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--model {spec}: {one_line(error)}") from None
-    if theta0.ndim != 1:
-        raise UsageError(f"--model {spec}: theta0 must be one flat vector (P,), got shape {theta0.shape}")
-    return Model(f, theta0, name)

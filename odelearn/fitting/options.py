@@ -7,15 +7,32 @@ from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralst
 FIXED = {"euler": euler, "midpoint": midpoint, "heun": heun, "ralston": ralston, "rk4": rk4, "rk38": rk38}
 ADAPTIVE = {"bosh3": bosh3, "dopri5": dopri5, "tsit5": tsit5, "dop853": dop853}
 METHODS = {"backsolve": Backsolve(), "discrete": Discrete()}
+SETTINGS = {"model": "mlp", "beside": "none", "solver": "rk4:n=2", "method": "backsolve", "lr": 0.01, "seed": 0}
 
 
 class UsageError(ValueError):
-    """What was asked for cannot be done: one line that says why."""
+    """What was asked for cannot be done: one line that says why, and what to do."""
+
+
+class WorseThanMean(RuntimeError):
+    """A training is over, and the mean of the data is a better model: one line with R^2, and what to do."""
+
+
+class SavedElsewhere(RuntimeError):
+    """A training is over, and its model could not be written where it should be: one line that says why, and where it
+    is."""
 
 
 def one_line(error):
     """An exception as one line: its kind, unless it is one of ours, and its message."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def steps_of(solver, intervals, span):
+    """How many steps a solver takes in so many intervals of time, which together have the length `span`: a number that
+    may be infinite. Of an adaptive solver it is the least that is possible, one an interval."""
+    n, h = getattr(solver.control, "n", None), getattr(solver.control, "h", None)
+    return n * intervals if n else max(intervals, span / h) if h else intervals
 
 
 def solver_from(text):

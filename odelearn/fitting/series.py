@@ -81,3 +81,21 @@ def series_from_csv(path, time=None, columns=None, log=False, hold_out=None):
             line, _ = read_table(path)[1][i]
             raise DataError(f"{path}, row {line}, column {name!r}: {column[i]:g} has no logarithm; leave --log out")
     return Series(Path(path).stem, time, columns, ts, ys, log, hold_out)
+
+
+def check_series(series):
+    """Raises ValueError where a Series cannot have come from series_from_csv."""
+    T, D = len(series.ts), len(series.columns)
+    if not all(isinstance(name, str) for name in (series.name, series.time, *series.columns)):
+        raise ValueError("the names are not text")
+    in_order = T >= 3 and np.isfinite(series.ts).all() and (np.diff(series.ts) > 0).all()
+    if series.ts.shape != (T,) or not in_order:
+        raise ValueError("ts are not times that increase")
+    if D < 1 or series.ys.shape != (T, D) or np.isinf(series.ys).any():
+        raise ValueError(f"ys are not {D} columns of {T} numbers")
+    if type(series.hold_out) is not int or not 0 <= series.hold_out <= T - 3:
+        raise ValueError(f"hold_out = {series.hold_out} of {T} rows")
+    if np.isnan(series.ys[: series.rows]).all(axis=0).any():
+        raise ValueError("ys have a column without values to learn from")
+    if type(series.log) is not bool or series.log and (series.ys <= 0).any():
+        raise ValueError("log is not true or false, or ys have values that have no logarithm")

@@ -1,5 +1,6 @@
 """Learning z0 and theta of dz/dt = f(z, t, theta) from a series: the loss, the steps, the forecast, and R^2."""
 
+import time
 import warnings
 from contextlib import contextmanager
 
@@ -11,8 +12,11 @@ from ..neural_ode import odeint
 from ..optim import Adam, TrainingStopped, fit
 from ..solvers.errors import SolverError
 from ..solvers.odesolve import odesolve
+from .options import steps_of
 
 FIRST_ROWS = 4  # that the loss looks at when training begins
+SAVE_EVERY = 30.0  # seconds: with steps no longer than that, what is saved is never older than a minute
+PIECE = 1000  # steps of a forecast that are made, and kept, at a time
 
 
 class Training:
@@ -57,19 +61,25 @@ class Training:
         grown = FIRST_ROWS + (rows - FIRST_ROWS) * 2 * step / self.planned
         return min(rows, max(FIRST_ROWS, int(grown)))
 
-    def learn(self, steps):
+    def learn(self, steps, save=None):
         """Make `steps` steps of Adam; returns False if Ctrl-C came first.
 
         p, the moments of Adam and the history then stand where the last whole step left them, so that going on later
-        gives the same bits as never having stopped. Raises TrainingStopped for a step that fails, with p where it was
-        last good.
+        gives the same bits as never having stopped. So they do whenever save() is called, between two steps, every
+        SAVE_EVERY seconds. Raises TrainingStopped for a step that fails, with p where it was last good.
         """
-        losses = list(self.history)
+        history_before = self.history
+        losses = list(history_before)
         snapshot = self.p, len(losses), self.opt.state()
+        saved_at = time.monotonic()
 
         def loss_and_grad(p):
-            nonlocal snapshot
+            nonlocal snapshot, saved_at
             snapshot = p, len(losses), self.opt.state()  # what belongs together, at one moment of each step
+            if save is not None and time.monotonic() - saved_at >= SAVE_EVERY:
+                self.p, self.history = p, list(losses)
+                save()
+                saved_at = time.monotonic()
             loss, g = value_and_grad(self.loss)(p, self.rows_at(len(losses)))
             losses.append(loss)
             return loss, g
@@ -77,7 +87,7 @@ class Training:
         try:
             p, history = minimise(loss_and_grad, self.p, self.opt, steps)
         except TrainingStopped as stopped:
-            self.p, self.history = stopped.theta, self.history + stopped.history
+            self.p, self.history = stopped.theta, history_before + stopped.history
             raise
         except KeyboardInterrupt:  # between two steps
             history = []
@@ -115,14 +125,30 @@ class Training:
 
     def forecast(self, ts):
         """z (m, D) at any times ts (m,) that lead away from the start, by the steps that the model was trained with."""
-        return self.trajectory(self.mesh(ts[-1]))(ts)
+        return np.concatenate([zs for _, zs in self.forecast_pieces(ts)])
+
+    def forecast_pieces(self, ts):
+        """The same, a part of ts after the other, so that a long forecast needs little memory: yields the part (k,) and
+        z (k, D). Fixed steps give the same bits in one piece or in many.
+        """
+        (z, theta), mesh, done = self.split(self.p), self.mesh(ts[-1]), 0
+        ahead = np.sign(ts[-1] - ts[0]) * ts
+        size = max(1, int(PIECE * (len(mesh) - 1) / steps_of(self.solver, len(mesh) - 1, abs(mesh[-1] - mesh[0]))))
+        for i in range(0, len(mesh) - 1, size):
+            trajectory = odesolve(z, self.model.f, mesh[i : i + size + 1], theta, self.solver)
+            z, end = trajectory.zs[-1], trajectory.ts[-1]
+            last = np.searchsorted(ahead, np.sign(ts[-1] - ts[0]) * end) if i + size < len(mesh) - 1 else len(ts)
+            for j in range(done, last, 10 * PIECE):
+                some = ts[j : min(j + 10 * PIECE, last)]
+                yield some, trajectory(some)
+            done = last
 
 
 @contextmanager
 def no_warnings():
     """Without those after Ctrl-C and about drift: the commands say that in their own words, and once."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "stopped by Ctrl-C")
+        warnings.filterwarnings("ignore", "stopped by")
         warnings.simplefilter("ignore", DriftWarning)
         yield
 
