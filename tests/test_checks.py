@@ -2,11 +2,30 @@
 
 import numpy as np
 import pytest
+import student_mistakes
 
-from odelearn import MLP, Backsolve, Dynamics, counted, dopri5, odesolve, rk4
+from odelearn import (
+    HEUN,
+    MIDPOINT,
+    MLP,
+    RK4,
+    TABLEAUS,
+    Backsolve,
+    ButcherTableau,
+    Discrete,
+    Dynamics,
+    counted,
+    dopri5,
+    euler,
+    heun,
+    odesolve,
+    rk4,
+)
 from odelearn.checks import Verdict, check_adjoint, check_solver, check_step, check_vjp
-from odelearn.checks.adjoint import problems
-from odelearn.checks.known_mistakes import RIGHT, SLIPS, algorithm2, what_slip
+from odelearn.checks.adjoint import gradients_by, problems
+from odelearn.checks.discrete_mistakes import DISCRETE_MISTAKES, discrete_adjoint
+from odelearn.checks.known_mistakes import KNOWN_MISTAKES, RIGHT, algorithm2, name_mistake
+from odelearn.checks.step_coefficients import read_moves
 
 # ---- (value, pullback)
 
@@ -67,7 +86,7 @@ def test_right_pullbacks_pass(layer):
         (lambda z, t, th: (z, th), "pullback returned 2 cotangents, but there are 3 arguments: z, t, theta"),
         (lambda z, t, th: (z, None, th), "a_t is None"),
         (lambda z, t, th: (z * np.nan, t, th), "a_z: not finite"),
-        (lambda z, t, th: (z**2 + 1, t, th), "a_z: no simple pattern"),
+        (lambda z, t, th: (z + z[::-1], t, th), "a_z: no simple pattern"),
     ],
 )
 def test_a_wrong_pullback_of_dynamics_is_named(slip, named):
@@ -105,6 +124,57 @@ def test_what_is_no_pair_of_value_and_pullback_is_told():
     assert "returned None" in check_vjp(lambda z, t, theta: None).mistakes[0]
 
 
+def test_arguments_are_named_as_the_function_names_them_and_numbered_where_it_does_not():
+    """A function of *args has no names for them; its local variables are none."""
+
+    def times(*factors):
+        first, second = factors
+        return first * second, lambda a: (a * second, -a * first)
+
+    class Scale:
+        def vjp(self, z, *rest):
+            (factor,) = rest
+            return z * factor, lambda a: (-a * factor, a * z)
+
+        def apply(self, z, factor):
+            kept = z
+            return z * factor, lambda a: (a * factor, -a * kept)
+
+    assert check_vjp(times, 2.0, 3.0).mistakes[0].startswith("a_x1: sign")
+    assert check_vjp(Scale(), 2.0, 3.0).mistakes[0].startswith("a_x0: sign")
+    assert check_vjp(Scale().apply, 2.0, 3.0).mistakes[0].startswith("a_factor: sign")
+    assert (
+        "a_x0, a_x1"
+        in check_vjp(np.frompyfunc(lambda x, y: (x * y, lambda a: (a * y, a * x)), 2, 2), 2.0, 3.0).evidence
+    )
+
+
+def test_the_callers_arrays_are_left_alone():
+    x = np.array([1.0, 2.0])
+
+    def doubles(x):
+        x *= 2
+        return x, lambda a: 2 * a
+
+    assert check_vjp(doubles, x).mistakes[0].startswith("your function changed its argument x in place")
+    np.testing.assert_array_equal(x, [1.0, 2.0])
+
+
+def test_a_pullback_is_linear_and_may_be_called_twice():
+    for wrong, named in (
+        (lambda x: (np.sin(x), lambda a: np.cos(x)), "a_x: pullback does not use a_y"),
+        (lambda x: (np.sin(x), lambda a: a * np.cos(x) + 1), "a_x: pullback is not linear"),
+        (lambda x: (np.sin(x), lambda a: a * a * np.cos(x)), "a_x: pullback is not linear"),
+    ):
+        assert check_vjp(wrong, np.array([0.3, 0.8])).mistakes[0].startswith(named)
+
+
+def test_the_derivative_along_a_is_not_the_pullback():
+    A = np.array([[1.0, 2.0, 0.0], [0.5, -1.0, 3.0], [0.0, 0.7, 1.0]])
+    along = lambda x: (A @ np.sin(x), lambda a: A @ (np.cos(x) * a))
+    assert check_vjp(along, np.array([0.3, 0.8, -0.4])).mistakes[0].startswith("a_x: transposed: this is J a")
+
+
 def test_two_mistakes_are_two_sentences():
     verdict = check_vjp(field(lambda z, t, th: (-z, t, th / 3)))
     assert [text.split(":")[0] for text in verdict.mistakes] == ["a_z", "a_theta"]
@@ -114,7 +184,7 @@ def test_two_mistakes_are_two_sentences():
 # ---- steps
 
 
-def euler(f, z, t, h, theta):
+def euler_step(f, z, t, h, theta):
     return z + h * f(z, t, theta)
 
 
@@ -141,7 +211,7 @@ def in_place(f, z, t, h, theta):
 
 
 def test_right_steps_pass_and_tell_their_order():
-    for step, order in (euler, 1), (midpoint, 2), (classic, 4):
+    for step, order in (euler_step, 1), (midpoint, 2), (classic, 4):
         assert f"order {order}.0" in str(check_step(step)) and check_step(step, order)
     assert "c = 0, 0.5, 0.5, 1" in check_step(classic).evidence
 
@@ -165,12 +235,71 @@ def test_right_steps_pass_and_tell_their_order():
         (lambda f, z, t, h, theta: classic(f, z, 0.0, h, theta), 4, "stale time"),
         (changed(b=0.9), 2, "declared 2, observed"),
         (changed(a=0.4), 2, "stale time"),
-        (euler, 2, "declared 2, observed"),
+        (euler_step, 2, "declared 2, observed"),
     ],
 )
 def test_a_wrong_step_is_named(step, order, named):
     verdict = check_step(step, order)
     assert not verdict and any(text.startswith(named) for text in verdict.mistakes)
+
+
+@pytest.mark.parametrize("tableau", TABLEAUS.values())
+def test_a_step_of_a_method_passes_as_that_method_and_as_no_other(tableau):
+    step = student_mistakes.butcher_loop(tableau)
+    assert check_step(step, like=tableau)
+    other = HEUN if tableau is not HEUN else MIDPOINT
+    verdict = check_step(step, like=other)
+    assert not verdict
+    assert f"another method: this is {tableau.name}, asked for is {other.name}" in verdict.mistakes
+
+
+def test_a_stage_that_only_an_error_estimate_uses_may_be_left_out():
+    """Bogacki and Shampine's method with three stages, where the tableau has a fourth."""
+
+    def three_stages(f, z, t, h, theta):
+        k1 = f(z, t, theta)
+        k2 = f(z + h / 2 * k1, t + h / 2, theta)
+        k3 = f(z + 3 * h / 4 * k2, t + 3 * h / 4, theta)
+        return z + h / 9 * (2 * k1 + 3 * k2 + 4 * k3)
+
+    assert check_step(three_stages, like=TABLEAUS["BOSH3"])
+    assert "this is BOSH3, asked for is HEUN" in check_step(three_stages, like=HEUN).mistakes[0]
+
+
+def test_the_difference_between_two_methods_is_shown():
+    theta_method = ButcherTableau("MINE", order=2, A=[[0, 0], [0.6, 0]], b=[1 / 6, 5 / 6], c=[0, 0.6])
+    step = student_mistakes.butcher_loop(theta_method)
+    assert check_step(step, like=theta_method) and check_step(step, order=2)
+    assert (
+        "another method: c[1] = 0.6, MIDPOINT has 0.5, asked for is MIDPOINT"
+        in check_step(step, like=MIDPOINT).mistakes
+    )
+    called = "another method: f is called 2 times, RK4 has 4 stages, asked for is RK4"
+    assert called in check_step(step, like=RK4).mistakes
+    third = lambda *args: classic(*args) + 0 * args[0](args[1], args[2], args[4])
+    assert check_step(third, like=RK4)  # the value counts, not the number of calls
+
+
+def test_the_order_asked_for_wins_over_that_of_the_method():
+    assert not check_step(midpoint, order=3, like=MIDPOINT)
+
+
+def test_the_coefficients_of_a_step_are_read_off():
+    for tableau in TABLEAUS.values():
+        for h in (0.1, -0.25):
+            moves = read_moves(student_mistakes.butcher_loop(tableau), tableau.stages, h, np.array([2.0]))
+            np.testing.assert_allclose(moves.Z / h, tableau.A, atol=1e-14)
+            np.testing.assert_allclose(moves.t / h, tableau.c, atol=1e-14)
+            np.testing.assert_allclose(moves.z_next / h, tableau.b, atol=1e-14)
+    assert read_moves(midpoint, 3, 0.1, np.array([2.0])) is None  # f is called twice, not three times
+
+
+def test_a_failing_condition_is_shown_with_its_value():
+    mistakes = check_step(changed(b=0.9), 2).mistakes
+    assert (
+        mistakes[0]
+        == "coefficients: they do not satisfy the conditions of order 2: sum b_i c_i = 0.45 and should be 0.5"
+    )
 
 
 # ---- solvers
@@ -237,7 +366,7 @@ def test_right_solvers_pass():
         (solver(time=lambda ts, i, s: ts[0]), "stale time"),
         (solver(time=lambda ts, i, s: ts[i]), "stale time"),
         (solver(time=lambda ts, i, s: ts[i + 1] + s), "f was asked at t = 1.96667, outside"),
-        (solver(step=euler), "declared 2, observed"),
+        (solver(step=euler_step), "declared 2, observed"),
         (lambda z0, f, ts, theta: None, "nothing to check yet"),
         (lambda *args: solver()(*args)[1:], "zs has shape (3, 3, 2); for 4 times and z0 (3, 2) it must be (4, 3, 2)"),
         (starts_late, "zs[0] is not z0"),
@@ -250,6 +379,8 @@ def test_a_wrong_solver_is_named(solve, named):
 
 
 # ---- adjoints
+
+NAMES = "z0", "ts", "theta"
 
 
 def by(method, solver):
@@ -264,13 +395,13 @@ def by(method, solver):
 COARSE = rk4(n=6)
 
 
-def with_slip(solver=COARSE, **slip):
-    return lambda *problem: algorithm2(*problem, solver=solver, **slip)
+def with_mistake(solver=COARSE, **switches):
+    return lambda *problem: algorithm2(*problem, solver=solver, **switches)
 
 
 def test_right_adjoints_pass():
     assert check_adjoint(by(Backsolve(), dopri5()), rtol=1e-5)
-    assert check_adjoint(with_slip(dopri5(1e-9, 1e-11)), rtol=1e-7)
+    assert check_adjoint(with_mistake(dopri5(1e-9, 1e-11)), rtol=1e-7)
 
 
 def test_algorithm2_with_every_switch_at_its_right_value_is_algorithm2():
@@ -279,21 +410,30 @@ def test_algorithm2_with_every_switch_at_its_right_value_is_algorithm2():
         assert np.array_equal(plain, switched)
 
 
-@pytest.mark.parametrize("name", SLIPS)
-def test_every_slip_of_an_adjoint_is_named(name):
-    verdict = check_adjoint(with_slip(**SLIPS[name][0]))
-    assert not verdict and verdict.mistakes == [f"{name}: {SLIPS[name][1]}"]
+@pytest.mark.parametrize("name", KNOWN_MISTAKES)
+def test_every_known_mistake_of_an_adjoint_is_named(name):
+    switches, advice = KNOWN_MISTAKES[name]
+    verdict = check_adjoint(with_mistake(**switches))
+    assert not verdict and verdict.mistakes == [f"{name}: {advice}"]
+
+
+def test_a_switch_that_does_not_exist_is_refused():
+    _, problem = next(problems())
+    with pytest.raises(TypeError, match="no mistake is called a_sgn; the switches are a_sign, theta_sign"):
+        algorithm2(*problem, a_sgn=1)
+    with pytest.raises(TypeError, match="no mistake is called boundary"):
+        discrete_adjoint(*problem, euler(n=2), boundary=1)
 
 
 @pytest.mark.parametrize("n", [10, 30])
 def test_one_step_too_many_is_named(n):
-    verdict = check_adjoint(with_slip(past=1 / n))
+    verdict = check_adjoint(with_mistake(past=1 / n))
     assert not verdict and verdict.mistakes[0].startswith("one step too many")
     fraction = float(verdict.mistakes[0].split("went on for ")[1].split("%")[0]) / 100
     assert fraction == pytest.approx(1 / n, rel=0.2)  # to first order in 1/n
 
 
-def test_a_slip_that_shows_only_backwards_in_time_is_told_so():
+def test_a_mistake_that_shows_only_backwards_in_time_is_told_so():
     def adjoint(z0, f, ts, theta, a_zs):
         a_z0, a_ts, a_theta = algorithm2(z0, f, ts, theta, a_zs)
         return a_z0, a_ts, a_theta * np.sign(ts[1] - ts[0])
@@ -301,7 +441,7 @@ def test_a_slip_that_shows_only_backwards_in_time_is_told_so():
     assert check_adjoint(adjoint).mistakes[0].startswith("only when time runs backwards: sign of a_theta")
 
 
-def test_factors_and_corners_are_named_when_no_slip_explains_them():
+def test_factors_and_corners_are_named_when_no_known_mistake_explains_them():
     def times(a, b, c):
         return lambda *problem: [s * x for s, x in zip((a, b, c), algorithm2(*problem), strict=True)]
 
@@ -312,13 +452,99 @@ def test_factors_and_corners_are_named_when_no_slip_explains_them():
     assert check_adjoint(times(1, 1, 1.02)).mistakes[0].startswith("close")
 
 
-def test_items_may_be_missing_and_are_not_looked_at():
-    verdict = check_adjoint(lambda *problem: (algorithm2(*problem)[0], None, None))
-    assert verdict and "a_z0" in verdict.evidence and "a_theta" not in verdict.evidence
-    slip = lambda *problem: (*algorithm2(*problem, jump=0)[:1], None, None)
-    assert check_adjoint(slip).mistakes[0].startswith("dropped jump:")
-    slip = lambda *problem: (*algorithm2(*problem, jump=0, jump0=0)[:1], None, None)
-    assert check_adjoint(slip).mistakes[0].startswith("all jumps dropped:")
+def test_every_output_is_demanded():
+    """Nothing is skipped because it is None; an exercise that asks for less says so, and the verdict does."""
+    nothing = lambda *problem: (None, None, None)
+    assert check_adjoint(nothing).mistakes == [f"a_{name} is None, and this exercise asks for it" for name in NAMES]
+    for name in NAMES:
+        assert check_adjoint(nothing, of=name).mistakes == [f"a_{name} is None, and this exercise asks for it"]
+        without = lambda *problem, name=name: [None if n == name else x for n, x in zip(NAMES, algorithm2(*problem))]  # noqa: B905
+        assert check_adjoint(without).mistakes == [f"a_{name} is None, and this exercise asks for it"]
+        others = [other for other in NAMES if other != name]
+        verdict = check_adjoint(without, of=others)
+        assert verdict and verdict.evidence.endswith(f"Not looked at: a_{name}.")
+        assert all(f"a_{other} off by" in verdict.evidence for other in others)
+    assert "Not looked at" not in str(check_adjoint(algorithm2))
+    assert check_adjoint(nothing, of=("theta", "z0")).evidence == "Not looked at: a_ts."
+
+
+def test_what_is_not_asked_for_is_not_looked_at():
+    wrong_ts = lambda *problem: (algorithm2(*problem)[0], "anything", algorithm2(*problem)[2])
+    assert check_adjoint(wrong_ts, of=("z0", "theta"))
+    mistake = lambda *problem: (algorithm2(*problem, jump=0)[0], None, None)
+    assert check_adjoint(mistake, of=["z0"]).mistakes[0].startswith("dropped jump:")
+    mistake = lambda *problem: (algorithm2(*problem, jump=0, jump0=0)[0], None, None)
+    assert check_adjoint(mistake, of="z0").mistakes[0].startswith("all jumps dropped:")
+
+
+def test_what_cannot_be_asked_for_is_refused():
+    for of in ("z", (), ("z0", "t")):
+        with pytest.raises(ValueError, match="of must be one or more of z0, ts, theta"):
+            check_adjoint(algorithm2, of=of)
+    for exact in (RK4, 1e-3, rk4):
+        with pytest.raises(TypeError, match=r"exact must be a Solver, such as euler\(n=10\)"):
+            check_adjoint(algorithm2, exact=exact)
+    for like in ("midpoint", heun(n=1)):
+        with pytest.raises(TypeError, match="like must be a ButcherTableau, such as MIDPOINT"):
+            check_step(euler_step, like=like)
+
+
+# ---- adjoints of the computed numbers
+
+
+@pytest.mark.parametrize("solver", [euler(n=10), heun(n=3), rk4(n=2), dopri5(1e-3, 1e-4)])
+def test_discrete_adjoint_with_every_switch_at_its_right_value_is_discrete(solver):
+    for _, problem in problems():
+        for ours, g in zip(discrete_adjoint(*problem, solver), gradients_by(Discrete(), problem, solver), strict=True):
+            np.testing.assert_allclose(ours, g, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", DISCRETE_MISTAKES)
+def test_every_mistake_in_a_chain_rule_is_named(name):
+    """With three steps an interval, and with a method of two stages: everything that can differ does."""
+    switches, advice = DISCRETE_MISTAKES[name]
+    verdict = check_adjoint(lambda *p: discrete_adjoint(*p, heun(n=3), **switches), exact=heun(n=3))
+    assert not verdict and verdict.mistakes == [f"{name}: {advice}"]
+
+
+def test_exact_means_to_round_off():
+    """A gap of O(h) passes against the exact flow, and is found against the numbers of the solver."""
+    late = lambda *p: discrete_adjoint(*p, euler(n=300), a_of="n")
+    assert check_adjoint(late, of=("z0", "theta"), rtol=0.02)
+    assert not check_adjoint(late, of=("z0", "theta"), exact=euler(n=300))
+    verdict = check_adjoint(lambda *p: discrete_adjoint(*p, rk4(n=4)), exact=rk4(n=4))
+    assert verdict and "(relative to Discrete() of RK4(n=4))" in verdict.evidence
+    off = lambda *p: [x * (1 + 1e-8) for x in discrete_adjoint(*p, rk4(n=4))]
+    assert not check_adjoint(off, exact=rk4(n=4)) and check_adjoint(off, exact=rk4(n=4), rtol=1e-7)
+
+
+def test_the_gradient_of_other_numbers_is_named():
+    other = check_adjoint(lambda *p: gradients_by(Discrete(), p, rk4(n=20)), exact=euler(n=10))
+    assert other.mistakes[0].startswith("another discretisation: closer to the gradient of the exact flow")
+    continuous = check_adjoint(lambda *p: gradients_by(Backsolve(), p, euler(n=10)), exact=euler(n=10))
+    assert continuous.mistakes[0].startswith("continuous adjoint: this is eq. (35) solved backwards by EULER(n=10)")
+    doubled = lambda *p: [c * x for c, x in zip((1, 1, 2), gradients_by(Discrete(), p, euler(n=10)), strict=True)]
+    assert check_adjoint(doubled, exact=euler(n=10)).mistakes == [
+        "a_theta: factor: gradient = 2 reference, as if counted twice"
+    ]
+
+
+def test_items_in_another_order_are_told():
+    assert (
+        check_adjoint(lambda *p: algorithm2(*p)[::-1]).mistakes[0].startswith("wrong order: return a_z0, a_ts, a_theta")
+    )
+
+
+@pytest.mark.parametrize("n", [10, 200])
+def test_a_missing_h_in_a_theta_is_named_with_the_number_of_steps(n):
+    def adjoint(*problem):
+        a_z0, a_ts, a_theta = algorithm2(*problem)
+        part = algorithm2(*problem, carry=0)[2]
+        spans = np.diff(problem[2]) / n
+        return a_z0, a_ts, part / spans[0] + (a_theta - part) / spans[1]
+
+    (mistake,) = check_adjoint(adjoint).mistakes
+    assert mistake.startswith("missing h in a_theta") and f"about {n} steps" in mistake
 
 
 def test_what_is_no_adjoint_is_told():
@@ -328,18 +554,72 @@ def test_what_is_no_adjoint_is_told():
     assert check_adjoint(wrong_shape).mistakes == ["a_z0 has shape (2,), but what it belongs to has (3, 2)"]
 
 
-def test_the_right_gradient_is_no_slip():
+def test_the_right_gradient_is_no_mistake():
     _, problem = next(problems())
     right = algorithm2(*problem)
-    assert what_slip(right, right, *problem) is None
+    assert name_mistake(right, right, *problem) is None
 
 
-def test_the_problem_is_one_that_tells_slips_apart():
+def test_the_problem_is_one_that_tells_mistakes_apart():
     """Every part of the gradient is well away from zero, and f depends on t."""
     for _, (z0, f, ts, theta, a_zs) in problems():
         f = counted(f)
         assert all(np.min(np.abs(x)) > 1e-3 for x in algorithm2(z0, f, ts, theta, a_zs))
         assert abs(f.vjp(z0, ts[0], theta)[1](a_zs[0])[1]) > 0.01
+
+
+# ---- what is not finite
+
+
+def test_what_is_not_finite_is_named_with_its_place():
+    """By every check: which array, which component, and what it is."""
+
+    def nan_in_theta(*problem):
+        a_z0, a_ts, a_theta = algorithm2(*problem)
+        a_theta[[3, 5]] = np.nan
+        return a_z0, a_ts, a_theta
+
+    def infinite(f, z, t, h, theta):
+        return z + [h * 1.0, np.inf] * f(z, t, theta)
+
+    def nan_at_the_end(z0, f, ts, theta):
+        zs = solver()(z0, f, ts, theta)
+        zs[3, 1, 0] = np.nan
+        return zs
+
+    mistakes = check_adjoint(nan_in_theta).mistakes
+    assert mistakes == ["not finite: a_theta[3] is nan; 2 of 20 components are not finite"]
+    assert check_step(infinite).mistakes == ["not finite: z_next[1] is inf; 1 of 2 components are not finite"]
+    assert check_solver(nan_at_the_end).mistakes[0].startswith("not finite: zs[3, 1, 0] is nan; 1 of 24")
+    nan_in_z = lambda z, t, th: (np.where([[1, 1], [1, 0], [1, 1]], z, np.nan), t, th)
+    assert check_vjp(field(nan_in_z)).mistakes[0].startswith("a_z: not finite: gradient, first at z[1, 1]")
+    assert (
+        check_vjp(lambda x: (x * x, lambda a: np.nan), 0.3)
+        .mistakes[0]
+        .startswith("a_x: not finite: gradient, first at x")
+    )
+
+
+# ---- wrong and right code, as students write it
+
+
+@pytest.mark.parametrize("name", student_mistakes.MISTAKES)
+def test_a_students_mistake_is_refused_and_named(name):
+    check, wrong, named = student_mistakes.MISTAKES[name]
+    verdict = check(wrong)
+    assert not verdict
+    assert named is None or any(text.startswith(named) for text in verdict.mistakes), verdict.mistakes
+
+
+def test_nearly_all_mistakes_are_named():
+    named = [name for name, (_, _, text) in student_mistakes.MISTAKES.items() if text]
+    assert len(student_mistakes.MISTAKES) >= 40 and len(named) >= 0.9 * len(student_mistakes.MISTAKES)
+
+
+@pytest.mark.parametrize("name", student_mistakes.RIGHT)
+def test_right_code_in_any_style_passes(name):
+    check, right = student_mistakes.RIGHT[name]
+    assert check(right), check(right)
 
 
 # ---- the verdict

@@ -153,7 +153,7 @@ print("by differences:    ", odelearn.finite_difference(loss, theta).round(4))
 # %% [markdown] tags=["break-it"]
 # **Break it.** `odelearn.checks.known_mistakes` has the paper's algorithm with a switch
 # for each mistake that is found in the wild. We flip the sign of $a\, \partial f / \partial z$ and look at the
-# gradient. Then we let a check look at it. Notebook 06 has {{len(known_mistakes.SLIPS)}} of these.
+# gradient. Then we let a check look at it. Notebook 06 has {{len(known_mistakes.KNOWN_MISTAKES)}} of these.
 
 # %% tags=["break-it"]
 a_zs = np.stack([np.zeros(2), 2 * (limit - np.array([0.0, 1.0]))])  # dL/dz at the times 0 and T
@@ -270,7 +270,7 @@ def midpoint_step(f, z, t, h, theta):
     return z + h * k1  # yours
 
 
-checks.check_step(midpoint_step, order=2)
+checks.check_step(midpoint_step, like=odelearn.MIDPOINT)
 
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Solution</b></summary>
@@ -282,7 +282,7 @@ checks.check_step(midpoint_step, order=2)
 #     return z + h * k2
 #
 #
-# assert checks.check_step(midpoint_step, order=2)
+# assert checks.check_step(midpoint_step, like=odelearn.MIDPOINT)
 # ```
 #
 # With `t` in place of `t + h / 2` the check says "stale time": the order falls to 1 where $f$ depends on $t$, and nowhere else.

@@ -209,7 +209,7 @@ def heun_step(f, z, t, h, theta):
     return z + h / 2 * (k1 + k2)
 
 
-checks.check_step(heun_step, order=2)
+checks.check_step(heun_step, like=odelearn.HEUN)
 
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Answer</b></summary>
@@ -224,7 +224,7 @@ checks.check_step(heun_step, order=2)
 #     return z + h / 2 * (k1 + k2)
 #
 #
-# assert checks.check_step(heun_step, order=2)
+# assert checks.check_step(heun_step, like=odelearn.HEUN)
 # ```
 #
 # </details>
@@ -619,7 +619,7 @@ print({term: round(float(r), 3) for term, r in first_conditions(kutta).items()},
 # b = [1 / 6, 4 / 6, 1 / 6]
 # kutta = odelearn.ButcherTableau("KUTTA3", order=3, c=[0, 1 / 2, 1], A=[[0, 0, 0], [1 / 2, 0, 0], [-1, 2, 0]], b=b)
 # assert holds_to(kutta) == 3
-# assert checks.check_step(stepper(kutta), order=3)
+# assert checks.check_step(stepper(kutta), like=kutta)
 # ```
 #
 # </details>

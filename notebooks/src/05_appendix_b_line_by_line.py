@@ -636,7 +636,7 @@ def my_adjoint(z0, f, ts, theta, a_zs):
     return a, None, a_theta
 
 
-checks.check_adjoint(my_adjoint)
+checks.check_adjoint(my_adjoint, of=("z0", "theta"))
 
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Answer</b></summary>
@@ -662,7 +662,7 @@ checks.check_adjoint(my_adjoint)
 #     return a, None, a_theta
 #
 #
-# assert checks.check_adjoint(my_adjoint)
+# assert checks.check_adjoint(my_adjoint, of=("z0", "theta"))
 # ```
 #
 # </details>
@@ -814,7 +814,7 @@ def my_time_adjoint(z0, f, ts, theta, a_zs):
     return a, a_ts, None
 
 
-checks.check_adjoint(my_time_adjoint)
+checks.check_adjoint(my_time_adjoint, of=("z0", "ts"))
 
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Answer</b></summary>
@@ -842,7 +842,7 @@ checks.check_adjoint(my_time_adjoint)
 #     return a, a_ts, None
 #
 #
-# assert checks.check_adjoint(my_time_adjoint)
+# assert checks.check_adjoint(my_time_adjoint, of=("z0", "ts"))
 # ```
 #
 # </details>
@@ -1158,7 +1158,7 @@ def no_a_t(z0, f, ts, theta, a_zs):
     return a, a_ts, None
 
 
-checks.check_adjoint(no_a_t)
+checks.check_adjoint(no_a_t, of=("z0", "ts"))
 
 # %% [markdown] tags=["solution"]
 # <details><summary><b>Solution</b></summary>
@@ -1183,7 +1183,7 @@ checks.check_adjoint(no_a_t)
 #     return a, a_ts, None
 #
 #
-# assert checks.check_adjoint(no_a_t)
+# assert checks.check_adjoint(no_a_t, of=("z0", "ts"))
 # ```
 #
 # </details>

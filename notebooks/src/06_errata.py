@@ -17,7 +17,7 @@ import numpy as np
 
 import odelearn
 from odelearn import checks
-from odelearn.checks.known_mistakes import SLIPS, algorithm2
+from odelearn.checks.known_mistakes import KNOWN_MISTAKES, algorithm2
 from odelearn.plotting.course import errata as figures
 
 rng = np.random.default_rng(1)
@@ -546,13 +546,13 @@ def caught(f, a_zs, items, switches):
     return "caught" if max(gaps[i] for i in items) > 1e-3 else "."
 
 
-print(f"{'':37}{'dL/dtheta':>10}{'no t in f':>11}{'last state':>12}   check_adjoint")
-for name, (switches, _) in SLIPS.items():
+print(f"{'':40}{'dL/dtheta':>10}{'no t in f':>11}{'last state':>12}   check_adjoint")
+for name, (switches, _) in KNOWN_MISTAKES.items():
     row = caught(with_time, at_all, [2], switches), caught(without_time, at_all, [0, 1, 2], switches)
     row += (caught(with_time, at_last, [0, 1, 2], switches),)
     says = checks.check_adjoint(lambda *problem, switches=switches: algorithm2(*problem, **switches))
     named = "." if says else "names it" if says.mistakes[0].startswith(name) else "caught"
-    print(f"{name:37}{row[0]:>10}{row[1]:>11}{row[2]:>12}   {named}")
+    print(f"{name:40}{row[0]:>10}{row[1]:>11}{row[2]:>12}   {named}")
 
 # %% [markdown]
 # Each column with a dot is a test that somebody trusted. A loss that looks at the last state only, for example, cannot
@@ -579,7 +579,7 @@ versions = {
     "averaged over the batch": (right[0], right[1], right[2] / 2),
 }
 for name, ours in versions.items():
-    library = algorithm2(z0, f, ts, theta, a_zs, solver=accurate, **SLIPS[name][0])
+    library = algorithm2(z0, f, ts, theta, a_zs, solver=accurate, **KNOWN_MISTAKES[name][0])
     assert all(np.allclose(x, y, rtol=1e-7) for x, y in zip(ours, library, strict=False)), name
 print("all agree, in what is right and in what is wrong")
 
@@ -599,7 +599,7 @@ def must_be_zero(a_ts):
 
 weights = np.sin(np.arange(1.0, without_time.size + 1))
 all_a_zs = [at_all, *np.random.default_rng(5).normal(size=(2, 3, 3, 2))]  # three losses, so that chance finds nothing
-algorithms = {"no slip": {}} | {name: switches for name, (switches, _) in SLIPS.items()}
+algorithms = {"no slip": {}} | {name: switches for name, (switches, _) in KNOWN_MISTAKES.items()}
 dL_dts = {
     name: [algorithm2(batch, without_time, rows_zs, weights, a_zs, **switches)[1] for a_zs in all_a_zs]
     for name, switches in algorithms.items()
@@ -613,7 +613,7 @@ def finds(test):
 
 found = finds(must_be_zero)
 for name in dL_dts:
-    print(f"{name:37}{'found' if name in found else '.'}")
+    print(f"{name:40}{'found' if name in found else '.'}")
 if "no slip" in found:
     print("not yet: your number is not zero for the right algorithm")
 else:
@@ -623,7 +623,7 @@ else:
 # <details><summary><b>Solution</b></summary>
 #
 # By the chain rule the derivative with respect to a common shift is $\sum_i dL/dt_i$. It finds {{len(found)}} of the
-# {{len(SLIPS)}} slips, without any reference: the dropped boundary term, the wrong sign of it, the stale $f$ and $-a\,
+# {{len(KNOWN_MISTAKES)}} slips, without any reference: the dropped boundary term, the wrong sign of it, the stale $f$ and $-a\,
 # \partial f / \partial t$ among them. It cannot find what an $f$ without $t$ hides, and says nothing of $\theta$.
 #
 # Do not judge a test by what it finds. `a_ts[0]` is away from zero for {{len(finds(lambda a_ts: a_ts[0])) - 1}} of the
@@ -684,7 +684,7 @@ def descend(target, theta, switches, rate=0.04, steps=60):
 
 
 for name in "right", "stale time", "averaged over the batch":
-    switches = {} if name == "right" else SLIPS[name][0]
+    switches = {} if name == "right" else KNOWN_MISTAKES[name][0]
     clean = true_states(z0, ts, np.array([0.5]))
     fits = [descend(target, np.array([0.2]), switches) for target in (clean, clean + noise)]
     print(f"{name:25} without noise {fits[0]:.4f}   with noise {fits[1]:.4f}")
@@ -700,11 +700,11 @@ for name in "right", "stale time", "averaged over the batch":
 # ```python
 # right_fit, stale_fit, mean_fit = (
 #     descend(clean + noise, np.array([0.2]), switches, steps=100)
-#     for switches in ({}, SLIPS["stale time"][0], SLIPS["averaged over the batch"][0])
+#     for switches in ({}, KNOWN_MISTAKES["stale time"][0], KNOWN_MISTAKES["averaged over the batch"][0])
 # )
 # assert np.isclose(right_fit, mean_fit, rtol=1e-3)
 # assert abs(stale_fit - right_fit) > 1e-3
-# stale_clean = descend(clean, np.array([0.2]), SLIPS["stale time"][0], steps=100)
+# stale_clean = descend(clean, np.array([0.2]), KNOWN_MISTAKES["stale time"][0], steps=100)
 # assert np.isclose(stale_clean, 0.5, atol=1e-4)
 # ```
 #
@@ -725,7 +725,7 @@ for name in "right", "stale time", "averaged over the batch":
 # | (10), (33) | $d \log p/dt = -\sum_i \partial f_i/\partial z_i$, (8) | $\lvert\det\rvert$ of the flow, (6) | |
 # | plus KL | ELBO $= \mathbb{E} \log p(x \mid z) - \text{KL}$ | the gradient at a known posterior | |
 #
-# All of them: `checks.known_mistakes.SLIPS`; the check that names them: `checks.check_adjoint`.
+# All of them: `checks.known_mistakes.KNOWN_MISTAKES`; the check that names them: `checks.check_adjoint`.
 #
 # - One number explains the time gradients: $H = a f$, $dH/dt = a\, \partial f/\partial t$, $dL/dt_N = +H(t_N)$,
 #   $dL/dt_0 = -H(t_0)$.

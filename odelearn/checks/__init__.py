@@ -5,12 +5,13 @@
     check_solver(solve)     solve(z0, f, ts, theta) -> zs
     check_adjoint(adjoint)  adjoint(z0, f, ts, theta, a_zs) -> a_z0, a_ts, a_theta
 
-Read vjp, solver, adjoint, known_mistakes, verdict.
+Read vjp, step, step_coefficients, solver, adjoint, known_mistakes, discrete_mistakes, verdict.
 """
 
 from . import known_mistakes
 from .adjoint import check_adjoint
-from .solver import check_solver, check_step
+from .solver import check_solver
+from .step import check_step
 from .verdict import Verdict
 from .vjp import check_vjp
 

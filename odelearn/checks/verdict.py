@@ -1,13 +1,16 @@
-"""What a check of somebody's own code has to say."""
+"""What a check of a student's own code returns."""
+
+import numpy as np
 
 
 class Verdict:
-    """True if no mistake was found; str() says in words what was measured, and each mistake in a sentence or two.
+    """The result of a check: true if no mistake was found; str() says what was measured, and names each mistake.
 
-    check     the name of the check
-    evidence  what was measured
-    mistakes  the mistakes found
-    details   the numbers behind: a Report of check_gradient where gradients were compared, otherwise None
+    check      the name of the check
+    passed     whether no mistake was found
+    evidence   what was measured, in a sentence
+    mistakes   a text for each mistake: what kind it is, and what to do about it
+    details    the numbers behind it: a Report of check_gradient, an AuditReport, or None
     """
 
     def __init__(self, check, evidence, mistakes, details=None):
@@ -41,3 +44,15 @@ class Verdict:
 
 
 NOTHING_YET = "nothing to check yet: your function returned None"
+
+
+def find_non_finite(name, x):
+    """A text that names the first component of x that is nan or inf, "" if all are finite."""
+    x = np.asarray(x, float)
+    bad = ~np.isfinite(x)
+    if not bad.any():
+        return ""
+    place = np.unravel_index(np.argmax(bad), x.shape)
+    index = f"[{', '.join(map(str, place))}]" if place else ""
+    number = f"; {bad.sum()} of {x.size} components are not finite" if x.size > 1 else ""
+    return f"not finite: {name}{index} is {x[place]}{number}"

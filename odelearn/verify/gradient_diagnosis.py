@@ -111,6 +111,15 @@ def find_time_term(leaf, leaves):
         return "jump dropped, it seems: a is wrong at t_0, and dL/dt_i is right at every later time"
 
 
+def find_sign_pattern(leaf, leaves):
+    """Every component is right, or right but for its sign."""
+    g, r = leaf.gradient, leaf.reference
+    flipped = leaf.bad & (g * r < 0)
+    if flipped.any() and are_close(np.abs(g), np.abs(r)):
+        names = [leaf.components[i] for i in np.flatnonzero(flipped)]
+        return f"sign: all is right but the sign of {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+
+
 def find_place(leaf, leaves):
     """Only one corner of the leaf is wrong: the smallest of component, rows, columns that holds it."""
     bad = leaf.bad
@@ -133,5 +142,6 @@ ALL = (
     find_multiple,
     find_transpose,
     find_time_term,
+    find_sign_pattern,
     find_place,
 )

@@ -170,7 +170,7 @@ def add_at(x, place, by):
 
 
 def measure_quality(tableau):
-    """How much of a tableau is right: order of b up to the declared one, order of b_hat, same as last, interpolant."""
+    """What is right of a tableau: (order of b, up to the declared one; of b_hat; first same as last; interpolant)."""
     order = min(certified_order(tableau), tableau.order)
     last = np.abs(tableau.A[-1] - tableau.b).max() < TOLERANCE  # up to the round-off of a repair
     interpolates = largest(interpolant_conditions(tableau, tableau.dense.order)) < TOLERANCE
