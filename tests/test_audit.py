@@ -10,14 +10,16 @@ from scipy.integrate import solve_ivp
 from odelearn import TABLEAUS, AdaptiveSteps, ButcherTableau, FixedSteps, Solver, odesolve, rk4
 from odelearn.experiments import audit as experiment
 from odelearn.solvers.coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, RALSTON, RK4, TSIT5
+from odelearn.solvers.order_conditions import certify
 from odelearn.solvers.runge_kutta import Step
 from odelearn.solvers.scipy_bridge import scipy_solver
 from odelearn.verify.solver_audit import audit, shown
 from odelearn.verify.solver_diagnosis import add_at, diagnose_tableau
 from odelearn.verify.solver_order import estimate_order, refine_mesh, study_convergence
-from odelearn.verify.solver_problems import FORCED, PROBLEMS
+from odelearn.verify.solver_problems import FORCED, PROBLEMS, SPANS
 from odelearn.verify.solver_trials import Trial, Trials, describe_solver
 
+EPS = np.finfo(float).eps
 FEW_STAGES = [tableau for tableau in TABLEAUS.values() if tableau.stages < 12]
 EMBEDDED = [HEUN, RALSTON, BOSH3, DOPRI5, TSIT5, DOP853]
 
@@ -250,6 +252,9 @@ def test_every_single_wrong_coefficient_is_located(tableau):
     for i in range(1, tableau.stages):
         fault = diagnose_tableau(replace(tableau, c=add_at(tableau.c, i, -1e-6)))
         assert fault.startswith(f"the nodes c are off: c[{i}] = ")
+        if tableau.c[i] + 1e-6 < 1:
+            fault = diagnose_tableau(replace(tableau, c=add_at(tableau.c, i, 1e-6)))
+            assert fault.startswith(f"the nodes c are off: c[{i}] = ") and "by 1e-06" in fault
     if tableau.stages > 2:
         assert diagnose_tableau(shifted(tableau)).startswith("the nodes c are off by one stage")
     P = tableau.dense.P
@@ -315,6 +320,72 @@ def test_sound_solvers_pass(solver, declared):
     report = audit(solver, declared)
     assert report, report
     assert report.diagnosis == ""
+
+
+@pytest.mark.parametrize("backwards_only", [True, False], ids=["wrong backwards", "wrong forwards"])
+def test_a_solver_that_is_wrong_in_one_direction_of_time_is_told_which(backwards_only):
+    """Euler one way and RK4 the other, declared of order 4."""
+
+    def solve(z0, f, ts):
+        return loop(euler if (ts[-1] < ts[0]) == backwards_only else classical)(z0, f, ts)
+
+    report = audit(solve, 4)
+    wrong, (forwards, backwards) = ("backwards", (4, 1)) if backwards_only else ("forwards", (1, 4))
+    said = f"wrong {wrong} only, {forwards:.1f} forwards and {backwards:.1f} backwards on y' = -y"
+    assert not report and said in report.diagnosis
+
+
+def test_a_solver_has_a_name():
+    class Callable:
+        def __call__(self, z0, f, ts):
+            return loop(euler)(z0, f, ts)
+
+    def my_solver(z0, f, ts):
+        return loop(euler)(z0, f, ts)
+
+    assert describe_solver(my_solver, 1, None).name == "my_solver" and audit(my_solver, 1).name == "my_solver"
+    assert describe_solver(Callable(), 1, None).name == "a solver"
+    assert describe_solver(my_solver, 1, "mine").name == describe_solver(rk4(n=1), 1, "mine").name == "mine"
+    assert describe_solver(rk4(n=1), None, None).name == "RK4"
+    assert describe_solver(scipy_solver("LSODA"), None, None).name == "ScipySolver"
+
+
+def test_observations_stay_as_far_apart_as_they_were_in_the_solvers_unit_of_time():
+    """And the step in the problem's own time is 1 / N of the interval."""
+    solver = describe_solver(loop(classical), 4, None)
+    for direction, sign in ("forwards", 1), ("backwards", -1):
+        study = study_convergence(refine_mesh, Trials(), solver, FORCED, direction)
+        for h, trial in study:
+            np.testing.assert_allclose(np.diff(trial.ts), 0.1 * sign, rtol=1e-9)
+            assert h == pytest.approx(1 / (len(trial.ts) - 1))
+            exact = FORCED.exact(np.linspace(*SPANS[direction], len(trial.ts)))
+            np.testing.assert_allclose(trial.exact, exact, rtol=1e-9)
+        assert [round(1 / h) for h, _ in study][:4] == [4, 6, 8, 12]
+
+
+def test_a_study_ends_at_round_off_or_when_it_takes_long():
+    trials, sound = Trials(), describe_solver(Solver(DOP853, FixedSteps(n=1)), None, None)
+    *_, (_, last) = study = study_convergence(refine_mesh, trials, sound, FORCED, "forwards")
+    assert all(trial.error >= 1000 * EPS and trial.evals <= 1000 for _, trial in study[:-1])
+    assert last.error < 1000 * EPS or last.evals > 1000
+    assert study_convergence(refine_mesh, trials, sound, FORCED, "forwards") is study  # it is not run again
+
+
+def test_the_end_of_an_interpolant_is_certified():
+    """b_i(1) = b_i: dense output arrives where the step does."""
+    claim = "the interpolant ends at z_next"
+    for tableau in TABLEAUS.values():
+        assert certify(tableau)[claim] < 1e-12
+        dense = tableau.dense
+        P = dense.P.copy()
+        P[0, :2] += [1e-6, -3e-6]
+        off = certify(replace(tableau, interpolant=replace(dense, P=P))) if P.shape[1] > 1 else {claim: 2e-6}
+        assert off[claim] == pytest.approx(2e-6, rel=1e-3)
+    report = audit(
+        Solver(replace(RK4, interpolant=replace(RK4.dense, P=add_at(RK4.dense.P, (0, 2), 1e-6))), FixedSteps(n=1))
+    )
+    (row,) = [row for row in report.rows if row.check == claim]
+    assert not report and row.verdict == "WRONG" and row.forwards == pytest.approx(1e-6, rel=1e-3)
 
 
 def test_the_orders_observed_are_those_of_the_method():

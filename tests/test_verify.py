@@ -1,6 +1,7 @@
 """The measuring instruments are measured themselves: each against a derivative known in closed form."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -58,6 +59,12 @@ def test_the_default_step_stands_at_the_bottom_of_the_u(scheme, power, dtype, rn
     assert error.max() < 10 * float(np.finfo(dtype).eps) ** power
 
 
+@pytest.mark.parametrize("scheme, slope", [("forward", 6.5), ("backward", 5.5), ("central", 6.0)])
+def test_each_scheme_looks_to_its_own_side(scheme, slope):
+    """Of x^2 at 3 the quotients are 6 + h, 6 - h and 6, to the last bit for h = 1/2."""
+    assert finite_difference(lambda x: x * x, 3.0, scheme, eps=0.5) == slope
+
+
 def test_the_step_follows_the_size_of_x():
     """At x = 1e8 a step of 6e-6 would be lost in the spacing of the floats, 1.5e-8; 1 / x comes out anyway."""
     x = np.array([1e8, 1.5])
@@ -79,7 +86,7 @@ def test_richardson_knows_its_error(rng):
     """The estimate covers the error, ten times over at most it is too small, even where two entries agree by chance."""
     for _ in range(200):
         x, c, omega = np.float64(rng.standard_normal()), 10.0 ** rng.uniform(-3, 6), 10.0 ** rng.uniform(-2, 2)
-        slope, error = extrapolate(lambda x: c + np.sin(omega * x), x)  # noqa: B023
+        slope, error, _ = extrapolate(lambda x: c + np.sin(omega * x), x)  # noqa: B023
         assert abs(slope - omega * np.cos(omega * x)) < 10 * error
 
 
@@ -156,6 +163,28 @@ def test_a_lost_imaginary_part_is_noticed_on_the_way():
         complex_step(fun, 0.7)
 
 
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: np.array([x, 1.0]).astype(float),
+        lambda x: np.real(x),
+        lambda x: abs(x) ** 2,
+        lambda x: into_a_real_array(x) + x * x,
+    ],
+)
+def test_a_dropped_imaginary_part_is_an_error_also_where_warnings_are_ignored(fun):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(TypeError, match="imaginary part"):
+            complex_step(fun, 0.7)
+
+
+def into_a_real_array(x):
+    buffer = np.zeros(1)
+    buffer[0] = x
+    return buffer[0]
+
+
 # ---- Taylor slope, dot product, order
 
 
@@ -188,6 +217,35 @@ def test_taylor_slope_where_there_is_none(rng):
     assert math.isnan(taylor_slope(lambda x: w @ x + 3, x, w * math.nan, rng))
     with pytest.raises(ValueError, match="fun must return one number"):
         taylor_slope(f, x, df(x), rng)
+
+
+def test_taylor_slope_of_an_affine_function_of_value_zero(rng):
+    """Round-off is then a part of h g.v alone."""
+    for _ in range(20):
+        w, x = rng.standard_normal(5), rng.standard_normal(5)
+        assert taylor_slope(lambda y: w @ (y - x), x, w, rng) == math.inf  # noqa: B023
+        assert taylor_slope(lambda y: w @ y, np.zeros(5), w, rng) == math.inf  # noqa: B023
+
+
+def test_taylor_slope_of_an_affine_function_of_large_value(rng):
+    """Round-off is then a part of the value."""
+    w, x = rng.standard_normal(5), rng.standard_normal(5)
+    assert taylor_slope(lambda y: w @ y + 1e6, x, w, rng) == math.inf
+
+
+def test_arguments_may_be_named(rng):
+    x = np.array([1.0, 2.0])
+    cube, g = (lambda x: np.sum(x**3)), 3 * x**2
+    assert taylor_slope(fun=cube, x=x, gradient=g, rng=rng) == pytest.approx(2, abs=0.01)
+    assert check_gradient(fun=cube, gradient=g, x=x)
+    for function in taylor_slope, check_gradient:
+        assert "The arguments stand in the order" in function.__doc__
+
+
+def test_dot_product_test_of_a_zero_pullback_is_one(rng):
+    x = rng.standard_normal(3)
+    assert dot_product_test(lambda x: np.sum(x * x), lambda a: 0 * x, x, rng) == pytest.approx(1, rel=1e-12)
+    assert dot_product_test(lambda x: 0 * np.sum(x), lambda a: a * x, x, rng) > 0.01
 
 
 def test_dot_product_test_of_a_linear_map(rng):
@@ -346,6 +404,55 @@ def test_small_leaves_are_held_to_their_own_size(net):
     assert not check_gradient(loss, g | {"b": b * (1 + 1e-6)}, x)
 
 
+X3 = np.array([0.7, -1.2, 0.3])
+NEAR_ZERO = {  # fun and its gradient at x = s X3
+    "a square": lambda s: (lambda x: np.sum(x**2), 2 * s * X3),
+    "a cube": lambda s: (lambda x: np.sum(x**3), 3 * (s * X3) ** 2),
+    "a wave as short as x": lambda s: (lambda x: np.sum(np.sin(x / s)), np.cos(X3) / s),
+    "a small and short wave": lambda s: (lambda x: s * np.sum(np.sin(x / s)), np.cos(X3)),
+    "a long wave": lambda s: (lambda x: np.sum(np.sin(x)), np.cos(s * X3)),
+    "far from zero": lambda s: (lambda x: np.sum(np.exp(x)), np.exp(s * X3)),
+    "a small value": lambda s: (lambda x: s * np.sum(np.sin(x + 1)), s * np.cos(s * X3 + 1)),
+}
+
+
+@pytest.mark.parametrize("s", [1e-5, 1e-12, 1e-20, 1e-150, 1e-300])
+@pytest.mark.parametrize("kind", NEAR_ZERO)
+@pytest.mark.parametrize("complex_step", [True, False], ids=["complex step", "differences"])
+def test_right_gradients_pass_and_wrong_ones_fail_at_values_near_zero(kind, s, complex_step):
+    """Whether fun varies on the scale of x or on the scale of 1; all is in the range of floats, some only just."""
+    fun, g = NEAR_ZERO[kind](s)
+    form = fun if complex_step else lambda x: float(np.real(fun(x)))
+    report = check_gradient(form, g, s * X3)
+    assert report, report
+    if "the true gradient is zero" in str(report):  # as far as anyone can tell who sees fun only: x^2 is 0 in floats
+        assert kind in ("a square", "a cube") and np.max(np.abs(g)) < 1e-20
+    else:
+        assert not check_gradient(form, g * 1.01, s * X3)
+        assert not check_gradient(form, g * [1, 1, 0], s * X3)
+        assert report.slope > 1.5
+
+
+@pytest.mark.parametrize("s", [1e-300, 1e-150, 1e150, 1e300])
+def test_very_small_and_very_large_gradients_are_diagnosed_like_any_other(s):
+    fun = lambda x: s * np.sum(np.sin(x))
+    g = s * np.cos(X3)
+    assert check_gradient(fun, g, X3)
+    assert check_gradient(fun, -g, X3).diagnosis == "x: sign: gradient = -reference"
+    assert check_gradient(fun, 2 * g, X3).diagnosis.startswith("x: factor: gradient = 2 reference")
+    assert check_gradient(fun, g * [1, 0, 1], X3).diagnosis == "x: missing: only x[1] is zero"
+    assert not check_gradient(fun, np.full(3, 1e308), X3)
+
+
+def test_components_of_very_different_size_are_each_measured_on_their_own_scale():
+    x = np.array([1e-8, 1.0, 0.0])
+    for form in (lambda x: np.log(x[0]) + np.sin(x[1]) + x[2], lambda x: float(np.log(x[0]) + np.sin(x[1]) + x[2])):
+        assert check_gradient(form, [1e8, np.cos(1.0), 1.0], x)
+    np.testing.assert_allclose(finite_difference(lambda x: np.log(x[0]) + x[1] ** 2, x[:2], "richardson"), [1e8, 2])
+    slope = finite_difference(lambda x: (x[0] + 1e-8) ** 2 + 0 * x[1], np.array([0.0, 1e-8]), "richardson")
+    np.testing.assert_allclose(slope, [2e-8, 0.0], atol=1e-18)  # at 0 the scale is that of the others
+
+
 def test_an_approximate_gradient_may_be_given_its_tolerance(net):
     g = net.gradient(net.x)
     g["z0"] = g["z0"] + 1e-6 * np.max(np.abs(g["z0"])) * np.cos(np.arange(15.0)).reshape(5, 3)
@@ -433,6 +540,37 @@ def test_errors_say_what_to_do(fun, gradient, x, error, text):
         check_gradient(fun, gradient, x)
 
 
+@pytest.mark.parametrize("kind", [np.ma.MaskedArray, np.matrix], ids=["masked", "matrix"])
+def test_subclasses_of_arrays_are_refused(kind, rng):
+    """A mask would be lost without a word, and a matrix changes what * means."""
+    x = np.ones((2, 2)).view(kind)
+    square = lambda x: np.sum(np.asarray(x) ** 2)
+    for call in (
+        lambda: finite_difference(square, x),
+        lambda: complex_step(square, x),
+        lambda: taylor_slope(square, x, 2 * np.ones((2, 2)), rng),
+        lambda: dot_product_test(square, lambda a: a * np.ones((2, 2)), x, rng),
+        lambda: check_gradient(square, 2 * np.ones((2, 2)), x),
+        lambda: check_gradient(square, x, np.ones((2, 2))),
+        lambda: check_gradient(lambda x: square(x["a"]), {"a": 2 * np.ones((2, 2))}, {"a": x}),
+    ):
+        with pytest.raises(TypeError, match="give an ordinary array"):
+            call()
+
+
+def test_layout_and_byte_order_of_x_do_not_matter(rng):
+    x = rng.standard_normal((3, 2))
+    cube, g = (lambda x: np.sum(x**3)), 3 * x**2
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    for same in (np.asfortranarray(x), x.astype(">f8"), np.repeat(x, 2, axis=0)[::2], read_only):
+        np.testing.assert_array_equal(complex_step(cube, same), complex_step(cube, x))
+        np.testing.assert_array_equal(
+            finite_difference(cube, same, "richardson"), finite_difference(cube, x, "richardson")
+        )
+        assert check_gradient(cube, g, same) and not check_gradient(cube, g.T.reshape(3, 2), same)
+
+
 def test_names_must_be_complete():
     with pytest.raises(ValueError, match="names must name all 3 components of x, got 1"):
         check_gradient(np.sum, np.ones(3), np.ones(3), names=["a"])
@@ -444,7 +582,9 @@ def test_what_is_not_finite_does_not_pass(rng):
     cube = lambda x: np.sum(x**3)
     report = check_gradient(cube, np.array([3 * x[0] ** 2, math.nan, math.inf]), x)
     assert not report and report.worst == "x[1]" and math.isnan(report.slope)
-    assert report.diagnosis == "x: not finite: gradient, first at x[1]"
+    assert report.diagnosis == "x: not finite: gradient, first at x[1], which is nan; 2 of 3 components"
+    report = check_gradient(cube, np.where([0, 0, 1], math.inf, 3 * x**2), x)
+    assert report.diagnosis == "x: not finite: gradient, first at x[2], which is inf; 1 of 3 components"
     report = check_gradient(lambda x: cube(x) * math.nan, 3 * x**2, x)
     assert not report and report.diagnosis.startswith("not finite: fun(x) = nan") and "FAILED" in str(report)
     assert report.worst is None
@@ -485,6 +625,15 @@ def test_zero_is_what_round_off_cannot_tell_from_zero(rng):
         report = check_gradient(form, {"a": 2 * x["a"], "b": np.zeros(3)}, x)
         assert report and "b: the true gradient is zero" in str(report)
     assert check_gradient(lambda x: 0 * np.sum(x), np.zeros(3), np.ones(3))
+
+
+def test_zero_beside_large_components_is_zero_up_to_their_round_off(rng):
+    """The value is 0, the gradient 1e3 and 0: off by 1e-13 is round-off, off by 1e-9 is not."""
+    x = {"large": np.zeros(3), "idle": rng.standard_normal(2)}
+    fun = lambda x: 1e3 * np.sum(np.sin(x["large"])) + 0 * np.sum(x["idle"])
+    large = np.full(3, 1e3)
+    assert check_gradient(fun, {"large": large, "idle": np.array([1e-13, 0])}, x)
+    assert not check_gradient(fun, {"large": large, "idle": np.array([1e-9, 0])}, x)
 
 
 def test_noise_does_not_excuse_a_wrong_gradient(rng):
@@ -529,6 +678,14 @@ def wrong_column(g):
         ("z0", lambda g: -g, "z0: sign"),
         ("b", lambda g: 2 * g, "theta.b: factor: gradient = 2 reference, as if counted twice"),
         ("V", lambda g: 0.1 * g, "theta.V: factor: gradient = 0.1 reference (1 / 10)"),
+        ("V", lambda g: -0.3 * g, "theta.V: factor: gradient = -0.3 reference (1 / -3.3333)"),
+        ("b", lambda g: g * [1, -1, -1, 1], "theta.b: sign: all is right but the sign of theta.b[1], theta.b[2]"),
+        (
+            "W",
+            lambda g: g * np.where(g > g.min(), -1, 1),
+            "theta.W: sign: all is right but the sign of theta.W[0, 1], ",
+        ),
+        ("z0", lambda g: g * [1, 1, -1.1], "z0: local: only column 2 is wrong"),
         ("W", lambda g: g / 5, "theta.W: batch averaged, not summed: gradient = reference / 5"),
         ("W", lambda g: g / 15, "theta.W: batch averaged, not summed: gradient = reference / 15"),
         ("W", lambda g: g / 3, "theta.W: factor"),
@@ -619,6 +776,13 @@ def test_z0_theta_and_ts_in_one_call(problem):
             "z0: no simple pattern\nts: jump dropped, it seems",
         ),
         (lambda g: {"z0": g["z0"] + 1, "ts": g["ts"] * [0.9, 1, 1.1]}, "z0, ts: no simple pattern"),
+        (lambda g: {"z0": g["z0"] + 1, "ts": g["ts"] * [1, 0.5, 1]}, "z0: no simple pattern\nts: local: only ts[1]"),
+        (lambda g: {"z0": g["z0"] + 1, "ts": g["ts"] * [0, 1, 0]}, "z0, ts: no simple pattern"),
+        (lambda g: {"theta": 2 * g["theta"], "ts": g["ts"] * [1, 0, 1]}, "theta: factor: gradient = 2 reference, as"),
+        (
+            lambda g: {"theta": g["theta"] + 1, "ts": g["ts"] * [0.9, 0, 1]},
+            "theta, ts: no simple pattern",
+        ),
         (
             lambda g: {"theta": -g["theta"], "ts": g["ts"] * [0.9, 1, 1]},
             "theta: sign: gradient = -reference\nts: local: only ts[0]",

@@ -239,7 +239,7 @@ def find_forward(x, fun, a_y):
         if leaf.gradient.shape != np.shape(a_y):
             return None
         value = lambda part: np.asarray(fun(*{**x, leaf.name: part}.values())[0], float)
-        J_a, _ = extrapolate_along(value, x[leaf.name], a_y, 0.1)
+        J_a, *_ = extrapolate_along(value, x[leaf.name], a_y, 0.1)
         if are_close(leaf.gradient, J_a):
             return "transposed: this is J a, the derivative of the value along a; the pullback is a J, that is J^T a"
 

@@ -35,7 +35,8 @@ def finite_difference(fun, x, scheme="central", eps=None):
         x        number or array of real numbers, any shape; integers become float64, float32 stays float32
         scheme   one of the four above
         eps      the step h > 0, in the unit of x; by default the h above times max(1, |x_i|). For "richardson" it is
-                 the first and largest step; by default 0.1 max(1, |x_i|)
+                 the first and largest step; by default 0.1 max(1, |x_i|), and for a small |x_i| also 0.1 |x_i|, of
+                 which the better one is kept
 
     Returns the derivative, an array of shape (*Y, *x.shape).
     Raises ValueError for another scheme, TypeError if x is not real.
@@ -51,21 +52,42 @@ def finite_difference(fun, x, scheme="central", eps=None):
         raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, richardson, got {scheme!r}")
     up, down, power = SCHEMES[scheme]
     best = float(np.finfo(x.dtype).eps) ** power
-    return stack_columns(
-        [difference_quotient(fun, x, e, eps or best * step_scale(e * x), up, down) for e in unit_vectors(x)], x
-    )
+    columns = []
+    for e in unit_vectors(x):
+        quotient, _ = difference_quotient(fun, x, e, eps or best * length_scales(x, e)[0], up, down)
+        columns.append(quotient)
+    return stack_columns(columns, x)
 
 
 def difference_quotient(fun, x, v, h, up=1, down=-1):
-    """(f(x + up h v) - f(x + down h v)) / ((up - down) h), with the h that is left when x + h v has been rounded."""
+    """(f(x + up h v) - f(x + down h v)) / ((up - down) h), with the h that is left when x + h v has been rounded.
+
+    And the larger |f| of the two, of which round-off is a part.
+    """
     above, below = x + up * h * v, x + down * h * v
     taken = np.sum((above - below) * v) / np.sum(v * v)
-    return np.subtract(fun(above), fun(below)) / taken
+    f_above, f_below = fun(above), fun(below)
+    return np.subtract(f_above, f_below) / taken, np.maximum(np.abs(f_above), np.abs(f_below))
+
+
+def extrapolate_along(fun, x, v, *hs):
+    """J v, the derivative of fun at x along v, an estimate of its error, and the round-off in that estimate.
+
+    All three have the shape of fun(x). hs are first and largest steps, the longest first. The result of a shorter one
+    is kept if its error is smaller, and if it is known to three digits: long steps do not see a short wave.
+    """
+    best, error, noise = extrapolate_from(fun, x, v, hs[0])
+    for h in hs[1:]:
+        J_v, own_error, own_noise = extrapolate_from(fun, x, v, h)
+        better = (own_error < error) | (own_error < 1e-3 * np.abs(J_v))
+        best, error = np.where(better, J_v, best), np.where(better, own_error, error)
+        noise = np.where(better, own_noise, noise)
+    return best, error, noise
 
 
 @np.errstate(all="ignore")  # the first, longest steps may leave the domain of fun
-def extrapolate_along(fun, x, v, h):
-    """J v, the derivative of fun at x along v, and an estimate of its error; both have the shape of fun(x).
+def extrapolate_from(fun, x, v, h):
+    """The three of extrapolate_along for one h.
 
     A central quotient is even in h,  D(h) = J v + c_2 h^2 + c_4 h^4 + ...,  so that with h_i = h / 4^i
         T_i0 = D(h_i),   T_ik = T_i,k-1 + (T_i,k-1 - T_i-1,k-1) / (16^k - 1)
@@ -73,22 +95,27 @@ def extrapolate_along(fun, x, v, h):
     round-off of D, eps |f| / h_i, added. Entries that are not finite are never kept.
     Ridders, Adv. Eng. Software 4 (1982).
     """
-    noise = np.finfo(x.dtype).eps * np.abs(fun(x))
-    best, error, row_above = np.nan, np.inf, []
+    limits = np.finfo(x.dtype)
+    best, error, noise, row_above = np.nan, np.inf, np.inf, []
     for _ in range(7):
-        row = [difference_quotient(fun, x, v, h)]
+        quotient, size = difference_quotient(fun, x, v, h)
+        row, round_off = [quotient], (limits.eps * size + limits.smallest_subnormal) / h
         for k, above in enumerate(row_above, 1):
             T = row[-1] + (row[-1] - above) / (16.0**k - 1)
-            gap = np.maximum(np.abs(T - row[-1]), np.abs(T - above)) + noise / h
-            best, error = np.where(gap < error, T, best), np.where(gap < error, gap, error)
+            gap = np.maximum(np.abs(T - row[-1]), np.abs(T - above)) + round_off
+            better = gap < error
+            best, error, noise = (np.where(better, *pair) for pair in ((T, best), (gap, error), (round_off, noise)))
             row.append(T)
         row_above, h = row, h / 4
-    return best, error
+    return best, error, noise
 
 
 def extrapolate(fun, x, first=None):
-    """The derivative of fun at x by Richardson extrapolation, and the error estimate of every component of it."""
-    limits = [extrapolate_along(fun, x, e, first or 0.1 * step_scale(e * x)) for e in unit_vectors(x)]
+    """The derivative of fun at x by Richardson extrapolation, its error estimate, and the round-off in that."""
+    limits = []
+    for e in unit_vectors(x):
+        hs = [first] if first else [0.1 * scale for scale in length_scales(x, e)]
+        limits.append(extrapolate_along(fun, x, e, *hs))
     return [stack_columns(columns, x) for columns in zip(*limits, strict=True)]
 
 
@@ -123,9 +150,9 @@ def complex_step(fun, x):
     return stack_columns([complex_step_along(fun, x, e) for e in unit_vectors(x)], x)
 
 
-def complex_step_along(fun, x, v):
+def complex_step_along(fun, x, v, h=STEP):
     """J v = Im f(x + ih v) / h."""
-    return np.imag(evaluate_complex(fun, x + 1j * STEP * v)) / STEP
+    return np.imag(evaluate_complex(fun, x + 1j * h * v)) / h
 
 
 def evaluate_complex(fun, z):
@@ -151,7 +178,14 @@ ADVICE = (
 
 
 def as_float(x, what="x"):
-    """x as an array of floats (a NumPy number if 0-d): float32 stays float32, integers become float64."""
+    """x as an array of floats (a NumPy number if 0-d): float32 stays float32, integers become float64.
+
+    Raises TypeError if x is not real, and for subclasses of ndarray: a mask would be lost without a word.
+    """
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        raise TypeError(
+            f"{what} is a {type(x).__name__}; give an ordinary array: index what was observed, or use weights"
+        )
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
         raise TypeError(f"{what} must be real numbers, got {x.dtype}; take real and imaginary part as two arguments")
@@ -187,9 +221,17 @@ def unit_vectors(x):
         yield e
 
 
-def step_scale(x):
-    """max(1, |x|): the length that steps are relative to."""
-    return max(1.0, float(np.max(np.abs(x))))
+SMALL = 0.01  # what is smaller may also be the length on which fun varies
+
+
+def length_scales(x, v):
+    """The lengths that steps along v are relative to: max(1, |x|); and |x|, if that is small.
+
+    |x| is the largest of the components along v, or of all components if those are zero.
+    """
+    along, overall = float(np.max(np.abs(x * (v != 0)))), float(np.max(np.abs(x)))
+    own = along or overall
+    return [max(1.0, along), own] if 0 < own < SMALL else [max(1.0, along)]
 
 
 def stack_columns(columns, x):

@@ -26,6 +26,7 @@ import numpy as np
 
 from ..params import leaf_names, leaves, tree_map
 from .differences import (
+    STEP,
     as_float,
     as_scalar,
     complex_step,
@@ -35,6 +36,7 @@ from .differences import (
     extrapolate,
     extrapolate_along,
     finite_difference,
+    length_scales,
 )
 from .gradient_report import Leaf, Report
 from .order import observed_order, taylor_slope
@@ -48,6 +50,8 @@ __all__ = [
     "check_gradient",
     "Report",
 ]
+
+UNDERFLOW = 10 * float(np.finfo(float).smallest_subnormal) / STEP  # a smaller Im f(x + ih) / h is lost
 
 # ---- the test of a pullback
 
@@ -91,13 +95,22 @@ def dot_product_test(fun, pullback, x, rng):
     return float(gap and gap / max(np.sum(np.abs(left)), np.sum(np.abs(right))))
 
 
+@np.errstate(all="ignore")  # an imaginary part of 1e-20 is not small where fun varies on a shorter length
 def differentiate_along(fun, x, v):
     """J v by Richardson extrapolation, its error, and J v by the complex step (None where fun does not take that)."""
-    by_differences, error = extrapolate_along(fun, x, v, 0.1)
+    own = length_scales(x, v)[1:]
+    by_differences, error, _ = extrapolate_along(fun, x, v, 0.1, *(0.1 * scale for scale in own))
     try:
-        return by_differences, error, complex_step_along(fun, x, v)
+        by_step = complex_step_along(fun, x, v)
+        if own and not are_same(by_step, complex_step_along(fun, x, v, 1000 * STEP)):  # h is not small beside x
+            by_step = None
     except TypeError:
-        return by_differences, error, None
+        by_step = None
+    return by_differences, error, by_step
+
+
+def are_same(J_v, other):
+    return bool(np.all(np.abs(J_v - other) <= round_off(J_v) * np.abs(J_v) + UNDERFLOW))
 
 
 def is_confirmed(by_step, by_differences, error):
@@ -116,9 +129,9 @@ def check_gradient(fun, gradient, x, names=None, rng=None, rtol=None):
         passed if  |g_i - r_i| <= rtol max_j |r_j| + 10 e_i + zero   for every i, with j in the same leaf
 
     r is the complex step where differences along a random direction confirm it, and then e = 0; otherwise r is found
-    by Richardson extrapolation, which estimates its own error e (no more than 1 % of the largest r counts). `zero` is
-    the round-off of fun, 1000 eps_mach (|fun(x)| + max |r|). All is computed in double precision, whatever the dtype of
-    x. There is no step to choose.
+    by Richardson extrapolation, which estimates its own error e (no more than 1 % of the largest r counts, unless
+    round-off alone is more). `zero` is what cannot be told from 0: 1000 eps_mach (|fun(x)| + max |r|) + 5e-303. All is
+    computed in double precision, whatever the dtype of x. There is no step to choose.
 
     The arguments stand in the order (fun, gradient, x); in taylor_slope the order is (fun, x, gradient, rng). If in
     doubt, name them: check_gradient(fun, gradient=g, x=x).
@@ -148,7 +161,7 @@ def check_gradient(fun, gradient, x, names=None, rng=None, rtol=None):
     rng = np.random.default_rng(0) if rng is None else rng
     g = gradient(x) if callable(gradient) else gradient
     if not is_tree(x):
-        fun, x, g = (lambda tree, fun=fun: fun(tree["x"])), {"x": np.asarray(x)}, {"x": np.asarray(g)}
+        fun, x, g = (lambda tree, fun=fun: fun(tree["x"])), {"x": as_float(x)}, {"x": as_float(g, "gradient at x")}
     x = tree_map(lambda name, leaf: as_float(leaf, name), x)
     names, g = check_names(x, names), match_leaves(x, g)
     rtol = rtol or max(round_off(leaf) for leaf in [*leaves(x).values(), *g.values()])
@@ -164,22 +177,26 @@ def check_gradient(fun, gradient, x, names=None, rng=None, rtol=None):
         if leaf.size:
             rows.append(compare_leaf(name, components, restrict(fun, x, name, complex_ones), leaf, g[name], rng))
 
-    largest = max(np.max(np.abs(np.nan_to_num(row.reference))) for row in rows)
-    zero = 1000 * np.finfo(float).eps * (abs(value) + largest) + np.finfo(float).tiny
-    allowed = lambda row: rtol * row.scale + np.minimum(10 * row.error, 0.01 * largest) + zero
-    return Report([row._replace(allowed=allowed(row)) for row in rows])
+    largest = max(np.max(np.abs(np.nan_to_num(row.reference))) for row, _ in rows)
+    zero = 1000 * np.finfo(float).eps * (abs(value) + largest) + UNDERFLOW
+    allow = lambda row, noise: rtol * row.scale + np.minimum(10 * row.error, np.maximum(0.01 * largest, noise)) + zero
+    return Report([row._replace(allowed=allow(row, 10 * noise)) for row, noise in rows])
 
 
+@np.errstate(all="ignore")
 def compare_leaf(name, components, fun, x, g, rng):
-    """The gradient g of one leaf beside its reference: by complex step where differences confirm it, else by those."""
+    """The gradient g of one leaf beside its reference: by complex step where differences confirm it, else by those.
+
+    Returns the Leaf, without what is allowed, and the round-off of its reference.
+    """
     v = draw_direction(x, rng)
     by_differences, error, by_step = differentiate_along(fun, x, v)
     if is_confirmed(by_step, by_differences, error):
-        method, r, error, frozen = "complex step", complex_step(fun, x), np.zeros(x.shape), False
+        method, r, error, frozen, noise = "complex step", complex_step(fun, x), np.zeros(x.shape), False, 0.0
     else:
-        method, (r, error) = "differences", extrapolate(fun, x)
+        method, (r, error, noise) = "differences", extrapolate(fun, x)
         frozen = by_step is not None and abs(np.sum(g * v) - by_step) <= round_off(x) * np.sum(np.abs(g * v))
-    return Leaf(name, components, g, r, error, None, method, taylor_slope(fun, x, g, rng), bool(frozen))
+    return Leaf(name, components, g, r, error, None, method, taylor_slope(fun, x, g, rng), bool(frozen)), noise
 
 
 def restrict(fun, x, name, complex_ones):

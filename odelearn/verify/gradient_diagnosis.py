@@ -22,6 +22,7 @@ def diagnose(leaves):
     return "\n".join(f"{', '.join(names)}: {text}" for text, names in shown.items())
 
 
+@np.errstate(all="ignore")
 def find_pattern(leaf, leaves, among=None):
     """The text of the first pattern that fits a wrong leaf; `among`: the patterns to look for, in their order."""
     for find in ALL if among is None else among:
@@ -38,7 +39,9 @@ def find_non_finite(leaf, leaves):
     for what, values in ("gradient", leaf.gradient), ("the differences of fun near x", leaf.reference):
         bad = ~np.isfinite(values)
         if bad.any():
-            return f"not finite: {what}, first at {leaf.components[int(np.argmax(bad))]}"
+            i = int(np.argmax(bad))
+            place = f"{leaf.components[i]}, which is {values.flat[i]}"
+            return f"not finite: {what}, first at {place}; {bad.sum()} of {bad.size} components"
 
 
 def find_frozen_mesh(leaf, leaves):
@@ -59,9 +62,9 @@ def find_truncation(leaf, leaves):
 
 def find_multiple(leaf, leaves):
     """gradient = c reference. A single number is a multiple of any other; there c must be one that means something."""
-    g, r = leaf.gradient, leaf.reference
     if leaf.is_zero:
-        return f"spurious: the true gradient is zero, this one is up to {np.max(np.abs(g)):.2g}"
+        return f"spurious: the true gradient is zero, this one is up to {np.max(np.abs(leaf.gradient)):.2g}"
+    g, r = leaf.gradient / leaf.scale, leaf.reference / leaf.scale  # so that no square under- or overflows
     c = np.sum(g * r) / np.sum(r * r)
     if not g.any() or are_close(g, r) or not are_close(g, c * r):
         return None

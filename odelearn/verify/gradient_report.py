@@ -42,7 +42,8 @@ class Leaf(namedtuple("Leaf", "name components gradient reference error allowed 
     @property
     def worst(self):
         """(excess, i): by what factor the worst component breaks its allowance, and its flat index."""
-        excess = np.nan_to_num(self.gap / self.allowed, nan=np.inf, posinf=np.inf).reshape(-1)
+        with np.errstate(all="ignore"):
+            excess = np.nan_to_num(self.gap / self.allowed, nan=np.inf, posinf=np.inf).reshape(-1)
         i = int(np.argmax(excess))
         return excess[i], i
 
@@ -82,6 +83,7 @@ class Report:
     def __bool__(self):
         return self.passed
 
+    @np.errstate(all="ignore")
     def __str__(self):
         lines = [f"gradient check {'passed' if self.passed else 'FAILED'}", table([*cells_of(self.rows)], "<<>>>><><")]
         lines += [f"warning: {text}" for text in cautions(self.rows)]

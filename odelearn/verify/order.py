@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .differences import as_float, as_scalar, draw_direction
+from .differences import as_float, as_scalar, draw_direction, length_scales
 
 
 def observed_order(errors, ratio=2):
@@ -33,7 +33,8 @@ def taylor_slope(fun, x, gradient, rng):
     """The order of the Taylor remainder  r(h) = |fun(x + h v) - fun(x) - h <g, v>|  for h -> 0, along a random v.
 
     2 if g is the gradient of fun at x (3 if fun has no curvature along v), 1 if it is not. The slope of log r over
-    log h is measured at the four smallest h = 1/8, 1/16, ... where r is well above round-off.
+    log h is measured at the four smallest h = 1/8, 1/16, ... where r is well above round-off. If all components of x
+    are small, h is taken relative to the largest of them first.
 
     The arguments stand in the order (fun, x, gradient), as they do in the formula; in check_gradient the order is
     (fun, gradient, x). If in doubt, name them: taylor_slope(fun, x=x, gradient=g, rng=rng).
@@ -58,10 +59,12 @@ def taylor_slope(fun, x, gradient, rng):
     g = gradient(x) if callable(gradient) else np.asarray(gradient)
     v = draw_direction(x, rng)
     value, rise = as_scalar(fun(x)), np.sum(g * v)
-    hs = 0.5 ** np.arange(3, 15)
-    with np.errstate(all="ignore"):  # a long step may leave the domain of fun
-        r = np.array([abs(fun(x + float(h) * v) - value - h * rise) for h in hs])
-    clear = r > 1000 * np.finfo(x.dtype).eps * (abs(value) + hs * abs(rise))
-    if not np.isfinite(r).any():
-        return np.nan
-    return loglog_slope(hs[clear][-4:], r[clear][-4:]) if clear.sum() > 2 else np.inf
+    eps, of_x = np.finfo(x.dtype).eps, 10 * np.sum(np.abs(g * x))  # x + h v is rounded, too
+    for scale in (*length_scales(x, v)[1:], 1.0):
+        hs = scale * 0.5 ** np.arange(3, 15)
+        with np.errstate(all="ignore"):  # a long step may leave the domain of fun
+            r = np.array([abs(fun(x + float(h) * v) - value - h * rise) for h in hs])
+            clear = r > eps * (1000 * (abs(value) + hs * abs(rise)) + of_x)
+        if clear.sum() > 2:
+            return loglog_slope(hs[clear][-4:], r[clear][-4:])
+    return np.inf if np.isfinite(r).any() else np.nan
