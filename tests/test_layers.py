@@ -5,10 +5,22 @@ import pytest
 
 from odelearn import MLP, Discrete, complex_step, counted, grad, odeint, odesolve, ravel, rk4
 from odelearn.autodiff import tape
-from odelearn.nn.activations import ACTIVATIONS, ONE
+from odelearn.nn.activations import ACTIVATIONS, ONE, SLOPE_FROM_Y
 from odelearn.nn.mlp import integer_power
 
 EPS = np.finfo(float).eps
+
+# fmt: off
+FORMULAS = {  # one row an activation: sigma as a book writes it
+    "identity": lambda x: x,
+    "tanh":     np.tanh,
+    "sigmoid":  lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "relu":     lambda x: np.where(x > 0, x, 0),
+    "elu":      lambda x: np.where(x > 0, x, np.exp(x) - 1),
+    "sin":      np.sin,
+}
+# fmt: on
 
 NETS = [
     MLP([2, 2]),
@@ -35,18 +47,22 @@ def close(x, y, ulps=500):
     return x.shape == y.shape and np.abs(x - y).max() <= ulps * EPS * np.abs(y).max()
 
 
+def test_every_activation_has_its_row():
+    assert FORMULAS.keys() == ACTIVATIONS.keys() == ONE.keys() >= SLOPE_FROM_Y
+
+
+@pytest.mark.parametrize("name", sorted(SLOPE_FROM_Y))
+def test_where_y_is_said_to_tell_the_slope_it_does(name):
+    """The pullback is the same with y in the place of x."""
+    x = np.linspace(-2, 2, 40)
+    sigma, pullback = ACTIVATIONS[name]
+    y = sigma(x)
+    assert np.array_equal(pullback(np.ones(40), y, y), pullback(np.ones(40), y, x))
+
+
 def naive(f, z, t, theta):
     """The formula of one row at a time, in a loop over the slices of theta."""
-    sigma = {
-        "identity": lambda x: x,
-        "tanh": np.tanh,
-        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-        "softplus": lambda x: np.log(1 + np.exp(x)),
-        "relu": lambda x: np.where(x > 0, x, 0),
-        "elu": lambda x: np.where(x > 0, x, np.exp(x) - 1),
-        "sin": np.sin,
-    }[f.activation]
-    x = z**f.power
+    sigma, x = FORMULAS[f.activation], z**f.power
     sizes = list(f.sizes)
     if f.time:
         x, sizes[0] = np.append(x, t), sizes[0] + 1

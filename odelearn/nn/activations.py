@@ -1,4 +1,12 @@
-"""Activation functions: each with its pullback, and with a place where it is 1."""
+"""Activation functions y = sigma(x), entry by entry: each with its pullback, and with a place where it is 1.
+
+ACTIVATIONS[name] is the pair (sigma, pullback):
+
+    y = sigma(x)                        x of any shape, real or complex; y has its shape and dtype
+    a_x = pullback(a_y, y, x)           a_x = a_y sigma'(x); all of one shape
+
+The names are those that MLP(sizes, activation=name) takes. To add one, add a row to TABLE.
+"""
 
 import math
 
@@ -18,6 +26,7 @@ def softplus(x):
 
 
 def relu(x):
+    """x where x > 0, 0 elsewhere."""
     return np.maximum(x, 0)
 
 
@@ -27,24 +36,18 @@ def elu(x):
 
 
 # fmt: off
-ACTIVATIONS = {
-    # name       y = sigma(x)   a_x = a_y sigma'(x), from the stored y where y gives the slope
-    "identity": (lambda x: x,   lambda a_y, y, x: a_y),
-    "tanh":     (np.tanh,       lambda a_y, y, x: a_y - a_y * y * y),            # 1 - y^2
-    "sigmoid":  (sigmoid,       lambda a_y, y, x: a_y * (y * (1 - y))),
-    "softplus": (softplus,      lambda a_y, y, x: a_y * -np.expm1(-y)),          # 1 - e^-y = e^x / (1 + e^x)
-    "relu":     (relu,          lambda a_y, y, x: a_y * (x > 0)),                # at the kink: 0
-    "elu":      (elu,           lambda a_y, y, x: a_y * (1 + np.minimum(y, 0))),
-    "sin":      (np.sin,        lambda a_y, y, x: a_y * np.cos(x)),
-}
+TABLE = [
+    # name       y = sigma(x)   a_x = a_y sigma'(x)                           1 = sigma(...)        does y tell sigma'?
+    ("identity", lambda x: x,   lambda a_y, y, x: a_y,                        1.0,                  True),
+    ("tanh",     np.tanh,       lambda a_y, y, x: a_y - a_y * y * y,          40.0,                 True),  # 1 - y^2
+    ("sigmoid",  sigmoid,       lambda a_y, y, x: a_y * (y * (1 - y)),        40.0,                 True),
+    ("softplus", softplus,      lambda a_y, y, x: a_y * -np.expm1(-y),        math.log(math.e - 1), True),  # 1 - e^-y
+    ("relu",     relu,          lambda a_y, y, x: a_y * (y > 0),              1.0,                  True),  # at 0: 0
+    ("elu",      elu,           lambda a_y, y, x: a_y * (1 + np.minimum(y, 0)), 1.0,                True),
+    ("sin",      np.sin,        lambda a_y, y, x: a_y * np.cos(x),            math.pi / 2,          False),
+]
 # fmt: on
 
-ONE = {  # name: c with sigma(c) = 1, to round-off
-    "identity": 1.0,
-    "tanh": 40.0,
-    "sigmoid": 40.0,
-    "softplus": math.log(math.e - 1),
-    "relu": 1.0,
-    "elu": 1.0,
-    "sin": math.pi / 2,
-}
+ACTIVATIONS = {name: (sigma, pullback) for name, sigma, pullback, _, _ in TABLE}
+ONE = {name: one for name, _, _, one, _ in TABLE}  # sigma(one) = 1 to round-off: so mlp_fast makes a column of ones
+SLOPE_FROM_Y = {name for name, _, _, _, told in TABLE if told}  # for the others mlp_fast works out x once more

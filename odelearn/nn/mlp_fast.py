@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from ..dynamics import Bound, weighted_sum
-from .activations import ACTIVATIONS, ONE
+from .activations import ACTIVATIONS, ONE, SLOPE_FROM_Y
 
 SMALL = 1024  # numbers in the widest layer up to which a stage waits; a larger one gains nothing, and fills memory
 
@@ -46,7 +46,7 @@ def bind(f, theta, z0):
     ones = np.ones((z0.size // D, D + 1 + time), z0.dtype)
     x0 = ones.copy()  # value keeps nothing, so one x is enough
     x0_z = x0[:, :D]
-    small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation != "sin"
+    small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation in SLOPE_FROM_Y
 
     def value(Z, t, k):
         write_power(Z, p, x0_z)
@@ -72,8 +72,9 @@ def bind(f, theta, z0):
     def pullback(xs, lower, a):
         a_pre, a_pres, a_t = a, [a], 0.0
         for i in range(len(hidden) - 1, -1, -1):
-            y = xs[i + 1] if from_y else xs[i].dot(hidden[i])  # y tells the slope of sigma, but for sin
-            a_pre = sigma_pullback(a_pre.dot(backs[i]), y, y)
+            y = xs[i + 1]
+            pre = y if from_y else xs[i].dot(hidden[i])  # worked out once more where y does not tell the slope
+            a_pre = sigma_pullback(a_pre.dot(backs[i]), y, pre)
             a_pres.append(a_pre)
         a_x = a_pre.dot(back_0)
         if time:
