@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from odelearn import grad, jacobian, ravel, value_and_grad, vjp
+from odelearn import (
+    Backsolve,
+    Discrete,
+    finite_difference,
+    grad,
+    jacobian,
+    odeint,
+    ravel,
+    rk4,
+    value_and_grad,
+    vjp,
+)
 
 examples = settings(deadline=None, derandomize=True, max_examples=60, database=None)
 
@@ -176,6 +187,26 @@ def test_a_masked_array_beside_a_traced_value_is_refused_with_advice(operation):
     with pytest.raises(TypeError, match=f"does not know masks.*{advice}"):
         vjp(lambda x: operation(x, MASKED), x)
     assert vjp(lambda x: operation(x, MASKED.data), x)
+
+
+@pytest.mark.parametrize("loss", [lambda zs, m: np.mean((zs - m) ** 2), lambda zs, m: np.mean((m - zs) ** 2)])
+@pytest.mark.parametrize("method", [Backsolve(), Discrete()])
+def test_a_loss_with_missing_data_is_refused_and_the_advice_works(loss, method):
+    """The mean over what was observed, by indexing and by weights: both have the gradient of finite differences."""
+    f = lambda z, t, theta: theta[0] * z * np.cos(t)
+    ts, theta = np.array([0.2, 0.5, 0.9]), np.array([0.2])
+    data = np.ma.masked_array([[1.0, 2.0], [np.nan, 2.5], [1.5, np.nan]], [[0, 0], [1, 0], [0, 1]])
+    solve = lambda theta: odeint(np.array([1.0, 2.0]), f, ts, theta, rk4(n=20), method)
+    with pytest.raises(TypeError, match="does not know masks"):
+        grad(lambda theta: loss(solve(theta), data))(theta)
+    seen = ~np.ma.getmaskarray(data)
+    w, y = seen.astype(float), data.filled(0)
+    indexed = lambda theta: loss(solve(theta)[seen], y[seen])
+    weighed = lambda theta: np.sum(w * (solve(theta) - y) ** 2) / np.sum(w)
+    by_differences = finite_difference(lambda theta: float(weighed(theta)), theta)
+    for g in grad(indexed)(theta), grad(weighed)(theta):
+        np.testing.assert_allclose(g, by_differences, rtol=1e-5)
+        assert abs(g[0]) > 0.1
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=["matrix", "Tagged"])
