@@ -32,8 +32,7 @@ def rooms():
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if "course" not in path.parts:  # plotting/course still computes what it draws
-            found.setdefault(name, set()).update(set(imported_rooms(path)) - {name, "__init__"})
+        found.setdefault(name, set()).update(set(imported_rooms(path)) - {name, "__init__"})
     del found["__init__"]
     return found
 

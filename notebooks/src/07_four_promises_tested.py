@@ -719,7 +719,7 @@ print("y is back:", np.allclose(y, [2.0, 0.0], atol=1e-13), "  v is back:", np.a
 # </details>
 
 # %% [markdown] tags=["exercise"]
-# **3 (explore).** Lorenz's equations are chaotic: neighbouring solutions go apart like $e^{0.9 t}$ in one direction,
+# **3 (explore).** Lorenz's equations are chaotic: neighbouring solutions go apart like $e^{0.906\, t}$ in one direction,
 # and come together like $e^{-14.6 t}$ in another. What does that do to the way back? What does it do to the gradient
 # itself? Run the cell. Then try more observation times, and tighter tolerances. (At $T = 2$ the way back ends in a
 # `SolverError`, after many steps.)
@@ -749,7 +749,7 @@ for T in 0.25, 0.5, 0.75, 1.0:
 # nothing to do with the true one. `Discrete` follows the forward solve, and is as good as that.
 #
 # The gradient itself does not grow steadily over so short a time: its largest component is {{largest[0.25]:.0f}},
-# {{largest[0.5]:.0f}}, {{largest[0.75]:.0f}} and {{largest[1.0]:.0f}}. That it grows like $e^{0.9 t}$ is meant for the
+# {{largest[0.5]:.0f}}, {{largest[0.75]:.0f}} and {{largest[1.0]:.0f}}. That it grows like $e^{0.906\, t}$ is meant for the
 # long run. At $T = 6$ it is {{far:,.0f}}, and no method can change that.
 #
 # Observations every quarter of a unit cure `Backsolve`:
