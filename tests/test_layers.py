@@ -51,13 +51,28 @@ def test_every_activation_has_its_row():
     assert FORMULAS.keys() == ACTIVATIONS.keys() == ONE.keys() >= SLOPE_FROM_Y
 
 
-@pytest.mark.parametrize("name", sorted(SLOPE_FROM_Y))
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_where_y_is_said_to_tell_the_slope_it_does(name):
-    """The pullback is the same with y in the place of x."""
+    """There, and only there, the pullback does not look at x."""
     x = np.linspace(-2, 2, 40)
     sigma, pullback = ACTIVATIONS[name]
-    y = sigma(x)
-    assert np.array_equal(pullback(np.ones(40), y, y), pullback(np.ones(40), y, x))
+    y, a_y = sigma(x), np.ones(40)
+    assert np.array_equal(pullback(a_y, y, np.full(40, np.nan)), pullback(a_y, y, x)) == (name in SLOPE_FROM_Y)
+
+
+def test_an_activation_whose_slope_needs_both_x_and_y(monkeypatch):
+    """A row of one's own: x sigmoid(x), whose slope is y + sigmoid(x) (1 - y)."""
+    sigmoid = ACTIVATIONS["sigmoid"][0]
+    monkeypatch.setitem(FORMULAS, "silu", lambda x: x * sigmoid(x))
+    silu = FORMULAS["silu"], lambda a_y, y, x: a_y * (y + sigmoid(x) * (1 - y))
+    monkeypatch.setitem(ACTIVATIONS, "silu", silu)
+    monkeypatch.setitem(ONE, "silu", 1.2784645427610738)
+    f = MLP([2, 7, 3, 2], "silu", time="concat")
+    test_the_pullback_agrees_with_the_tape_to_round_off(f, (4,))
+    z, t, theta, a = point(f)
+    gradients = Discrete().vjp(z, f, (0.0, 0.5), theta, rk4(n=2))[1](np.stack([a, a]))
+    plain = Discrete().vjp(z, lambda *p: f(*p), (0.0, 0.5), theta, rk4(n=2))[1](np.stack([a, a]))
+    assert close(gradients.z0, plain.z0) and close(gradients.theta, plain.theta)
 
 
 def naive(f, z, t, theta):

@@ -164,6 +164,7 @@ ANALYTIC = [  # these take complex numbers, so the complex step gives their deri
     (np.matmul,     lambda x, y: x @ y,                          A, V),
     (np.matmul,     lambda x, y: x @ y,                          V, A),
     (np.dot,        np.dot,                                      S, M),
+    (np.dot,        np.dot,                                      M, S),
     (np.dot,        np.dot,                                      V, W),
     (np.dot,        np.dot,                                      M, Y),
     (np.dot,        lambda x: x.dot(Y).dot(x),                  rng.normal(size=(4, 3))),
@@ -173,6 +174,7 @@ ANALYTIC = [  # these take complex numbers, so the complex step gives their deri
     (np.inner,      np.inner,                                    A, M),
     (np.inner,      np.inner,                                    M, rng.normal(size=(2, 4, 3))),
     (np.inner,      np.inner,                                    S, M),
+    (np.inner,      np.inner,                                    M, S),
     (np.tensordot,  lambda x, y: np.tensordot(x, y),             X, Y),
     (np.tensordot,  lambda x, y: np.tensordot(x, y, axes=([0, -1], [1, 0])),           X, rng.normal(size=(4, 2, 3))),
     (np.tensordot,  lambda x, y: np.tensordot(x, y, axes=0),     M, V),
@@ -291,6 +293,24 @@ def test_functions_of_zero_derivative_give_ordinary_results(row):
     np.testing.assert_equal(results[0], fun(*xs))
 
 
+@pytest.mark.parametrize("row", ANALYTIC + REAL, ids=lambda row: label(row[0]))
+def test_single_precision_stays_single(row):
+    """In the rule, and in the rule of the rule, whose results nothing casts before they come out."""
+    _, fun, *xs = row
+    xs = [np.float32(x) for x in xs]
+    if fun(*xs).dtype != np.float32:
+        pytest.skip("the function brings numbers in double precision of its own")
+    ws = [np.ones_like(x) for x in xs]
+
+    def pulled_back(a, *xs):
+        a_xs = vjp(fun, *xs)[1](a)
+        assert {a_x.dtype for a_x in a_xs} == {np.dtype(np.float32)}
+        return sum(np.sum(w * a_x) for w, a_x in zip(ws, a_xs, strict=True))
+
+    y, pullback = vjp(pulled_back, np.ones_like(fun(*xs)), *xs)
+    assert y.dtype == np.float32
+
+
 def test_every_function_the_tape_knows_has_its_row():
     known = RULES.keys() | COMPOSED.keys()
     assert known <= {row[0] for row in ANALYTIC + REAL + CONSTANT}
@@ -329,6 +349,12 @@ def test_what_is_not_holomorphic_has_no_complex_derivative(fun):
     (np.spacing,                                        TypeError,  r"no rule for np\.spacing"),
     (lambda x: np.multiply.outer(x, M),                 TypeError,  r"no rule for np\.multiply\.outer"),
     (lambda x: np.linalg.norm(x, "nuc"),                TypeError,  r"no rule for this norm, ord='nuc'"),
+    (lambda x: np.linalg.norm(x, 1),                    TypeError,  r"no rule for this norm, ord=1; .* for vectors 1"),
+    (lambda x: np.linalg.norm(x, 2),                    TypeError,  r"no rule for this norm, ord=2"),
+    (lambda x: np.linalg.norm(x, np.inf, axis=(0, 1)),  TypeError,  r"no rule for this norm, ord=inf"),
+    (lambda x: np.linalg.norm(x[0], 3),                 TypeError,  r"no rule for this norm, ord=3"),
+    (lambda x: np.linalg.norm(x, -np.inf, axis=1),      TypeError,  r"no rule for this norm, ord=-inf"),
+    (lambda x: np.linalg.norm(x[0], "fro"),             TypeError,  r"no rule for this norm, ord='fro'"),
     (lambda x: np.sum(x, where=MASK),                   TypeError,  r"rule for np\.sum does not know \['where'\]"),
     (lambda x: np.exp(x, where=MASK),                   TypeError,  r"rule for np\.exp does not know \['where'\]"),
     (lambda x: np.einsum(x, [0, 1], [1, 0]),            TypeError,  r"write np\.einsum\('ij,j->i', x1, x2\)"),

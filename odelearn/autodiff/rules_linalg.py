@@ -48,7 +48,7 @@ def dot(x1, x2):
         return x1 * x2
     if x1.ndim <= 2 and x2.ndim <= 2:
         return record(np.dot, RULES[np.matmul], x1, x2)
-    return np.tensordot(x1, x2, (-1, max(x2.ndim - 2, 0)))
+    return np.tensordot(x1, x2, (-1, x2.ndim - 2))  # the second last axis of x2, or its only one
 
 
 def tensordot(x1, x2, axes=2):

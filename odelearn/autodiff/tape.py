@@ -244,7 +244,9 @@ def as_argument(x):
     x = np.asarray(x)
     if x.dtype.kind not in "biufc":
         raise TypeError(f"derivatives need numbers, got an array of dtype {x.dtype}")
-    return x.astype(x.dtype.newbyteorder("=") if x.dtype.kind in "fc" else float, copy=False)
+    if x.dtype.kind in "fc":
+        return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+    return x.astype(float)
 
 
 def as_result(y):
@@ -261,15 +263,16 @@ def as_cotangent(a, x):
     """a as a fresh array with the shape and the precision of x; complex it may be though x is real."""
     if type(a) is not Traced:
         refuse_subclass(a)
-        a, dtype = np.array(a), np.result_type(untrace(x))  # a copy, since rules may return views, or one array twice
-        if a.dtype != dtype:
-            a = a.astype(np.result_type(dtype, np.complex64) if a.dtype.kind == "c" else dtype, casting="same_kind")
-        a = a[()]  # a NumPy scalar if the shape is ()
+        a = np.array(a)  # a copy, since rules may return views, or one array twice
+    if (dtype := np.result_type(untrace(x))) != a.dtype:
+        if a.dtype.kind not in "biufc":
+            raise TypeError(f"a cotangent is made of numbers, got {a[()]!r}")
+        a = a.astype(np.result_type(dtype, np.complex64) if a.dtype.kind == "c" else dtype)
     if shape_of(a) != shape_of(x):
         raise ValueError(
             f"the cotangent of a value of shape {shape_of(x)} has that shape, got one of shape {shape_of(a)}"
         )
-    return a
+    return a if type(a) is Traced else a[()]  # a NumPy scalar if the shape is ()
 
 
 def zero_cotangent(x):

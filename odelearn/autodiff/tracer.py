@@ -50,7 +50,8 @@ def record(fun, rules, *args, **kwargs):
             values.append(x.value)
             links.append((x.index, rules[i]))
         else:
-            refuse_subclass(x)
+            if type(x) is not np.ndarray and isinstance(x, np.ndarray):
+                refuse_subclass(x)
             values.append(x)  # a constant to this tape, even if an outer one traces it
     return tape.append(links, fun(*values, **kwargs), values, kwargs)
 
@@ -207,10 +208,14 @@ class Traced:
     def transpose(self, *axes):
         return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
 
-    def astype(self, dtype):
+    def astype(self, dtype, **options):
+        def cast(x):
+            x = x if hasattr(x, "astype") else np.asarray(x)[()]  # a Python float
+            return x.astype(dtype, **options)
+
         if np.dtype(dtype).kind not in "fc":
-            return untrace(self).astype(dtype)  # to integers or truths: steps, whose derivative is zero
-        return record(lambda x: x.astype(dtype), [lambda a, y, x: a], self)
+            return cast(untrace(self))  # to integers or truths: steps, whose derivative is zero
+        return record(cast, [lambda a, y, x: a], self)
 
     T = property(lambda self: record(lambda x: x.T, RULES[np.transpose], self))
     mT = property(lambda self: np.swapaxes(self, -1, -2))
