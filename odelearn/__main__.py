@@ -160,7 +160,7 @@ def add_studies(commands):
     for name, what in (
         ("compare", "lay the six gradients side by side; tables and gradients.png"),
         ("audit", "audit every solver, SciPy's too; a table and work_precision.png"),
-        ("figures", "write every figure of the README and figures/"),
+        ("figures", "write the figures of the README and of all these commands"),
     ):
         study = commands.add_parser(name, help=what)
         study.set_defaults(command=f"experiments.{name}:{name}")
