@@ -10,7 +10,7 @@ import odelearn
 
 from .datasets.csv_series import DataError
 from .fitting import signals
-from .fitting.options import METHODS, SavedElsewhere, UsageError, WorseThanMean
+from .fitting.options import METHODS, ModelFileError, SavedElsewhere, UsageError, WorseThanMean
 from .optim import TrainingStopped
 from .solvers.errors import SolverError
 
@@ -24,6 +24,13 @@ examples:
   python -m odelearn spiral --out figures
   python -m odelearn compare
   python -m odelearn audit
+
+exit status:
+  0    done
+  1    training or a solve failed, or a file could not be written; what had been learned is saved
+  2    the arguments or a file cannot be used
+  3    the training ended with a model worse than the mean of the data
+  130  stopped by Ctrl-C, SIGTERM or SIGHUP; what had been learned is saved
 """
 
 
@@ -57,7 +64,7 @@ def main(argv=None):
             return complain("nobody reads the output any more (broken pipe)", 1)
         except OSError as error:
             return complain(f"{error.filename}: {error.strerror}" if error.filename else error, 2)
-        except (SolverError, TrainingStopped, SavedElsewhere) as error:
+        except (SolverError, ModelFileError, TrainingStopped, SavedElsewhere) as error:
             return complain(error, 1)
         except WorseThanMean as error:
             return complain(error, 3)

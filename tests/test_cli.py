@@ -632,7 +632,23 @@ def test_an_error_in_a_model_file_carries_its_line(folder, capsys, text, words):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_an_error_in_a_model_file_during_training_carries_its_line(folder, capsys, monkeypatch):
+def test_an_error_in_a_model_file_after_training_carries_its_line(folder, capsys):
+    """In the rows held out, and in a forecast: f raises after the last of the rows to learn from, at t = 5."""
+    (folder / "own.py").write_text(
+        "theta0 = [0.1]\n\ndef f(z, t, theta):\n"
+        "    if t > 5.1:\n        raise ValueError('too late')\n    return theta * z\n"
+    )
+    assert main(["fit", "good.csv", "--model", "own.py:f", "--steps", "2", "--out", "out"]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == "odelearn: own.py, line 5: ValueError: too late"
+    assert main(["predict", "out/good.npz", "--until", "5", "--trust"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "out/good.npz", "--until", "9", "--trust"]) == 1
+    assert capsys.readouterr().err == "odelearn: own.py, line 5: ValueError: too late\n"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_error_in_a_model_file_during_training_carries_its_line(folder, capsys):
     (folder / "own.py").write_text(
         "theta0 = [0.1]\n\ndef f(z, t, theta):\n"
         "    if theta[0] > 1:\n        raise ValueError('theta is too large')\n    return theta * z\n"

@@ -218,6 +218,25 @@ def test_a_seed_is_no_generator(make):
         make(7)
 
 
+def test_the_shortest_windows_and_the_longest():
+    ts, zs = np.arange(5.0), np.arange(5.0) ** 2
+    z0s, window_ts, targets = windows(np.random.default_rng(0), ts, zs, length=1, batch=2)
+    assert np.array_equal(targets, [z0s]) and np.array_equal(window_ts, [0])
+    z0s, window_ts, targets = windows(np.random.default_rng(0), ts, zs, length=5, batch=1)
+    assert np.array_equal(targets[:, 0], zs) and np.array_equal(window_ts, ts) and z0s == [0]
+
+
+def test_gaps_may_differ_by_round_off_and_no_more():
+    ts = np.arange(5.0)
+    for off, allowed in ((0.9e-6, True), (1.1e-6, False), (-1.1e-6, False)):
+        moved = ts + off * (ts == 4)
+        if allowed:
+            windows(np.random.default_rng(0), moved, ts, 2, 1)
+        else:
+            with pytest.raises(ValueError, match="equally spaced"):
+                windows(np.random.default_rng(0), moved, ts, 2, 1)
+
+
 def test_windows_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="ts and zs must be of one length, got 4 and 3"):
         windows(np.random.default_rng(0), np.arange(4.0), np.ones((3, 2)), 2, 3)

@@ -15,6 +15,7 @@ def figures(out="figures", quick=False):
     Returns 0, or the first status that is not. Raises UsageError where nothing can be written into `out`. The figures
     of the notebooks come from the notebooks: notebooks/build.py.
     """
+    writable_directory(out, "lynx_hare.png", "spiral.gif", "gradients.png", "work_precision.png", "adjoint.gif")
     steps = 5 if quick else None
     studies = [
         lambda: fit(out=out, steps=steps),

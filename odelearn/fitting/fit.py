@@ -8,7 +8,7 @@ from ..datasets.csv_series import LYNX_HARE
 from ..optim import ForgivingStderr, TrainingStopped
 from . import signals
 from .gradient_check import check_training, drift_note, dry_run
-from .model_file import absolute, confirmed, is_file, place
+from .model_file import absolute, confirmed, errors_with_their_line, is_file, place
 from .models import model_from
 from .options import METHODS, SETTINGS, SavedElsewhere, UsageError, WorseThanMean, solver_from
 from .report import description, draw, in_sample_score, score_table
@@ -39,14 +39,20 @@ def fit(csv=None, out=None, resume=None, trust=False, **options):
 
     Returns the exit status: 0, or 130 after Ctrl-C, SIGTERM or SIGHUP. Raises UsageError or DataError for what cannot
     be done, before any training. When these are raised the model is saved: TrainingStopped for a step that failed,
-    WorseThanMean if the model is no better than the mean of each column, SavedElsewhere if it could not be written to
-    `out`.
+    WorseThanMean if the mean of each column is a better model, SavedElsewhere if it could not be written to `out`.
+    Raises SolverError or ModelFileError where the model fails at the beginning or at the end.
     """
     given = {name: value for name, value in options.items() if value is not None}
     training, settings, steps = resumed_run(resume, csv, given, trust) if resume else new_run(csv, given, trust)
     dry_run(training, settings)
     name = Path(resume or csv or LYNX_HARE).stem
     out = writable_directory(out or (Path(resume).parent if resume else "odelearn-out"), f"{name}.npz", f"{name}.png")
+    with errors_with_their_line(training.model):
+        return run(training, settings, steps, out / f"{name}.npz")
+
+
+def run(training, settings, steps, npz):
+    """Check, train, save, measure, draw. Returns the exit status."""
     print(description(training, settings, steps), flush=True)
     passed, report = check_training(training)
     print(f"\nBefore training:\n{report}\n", flush=True)
@@ -54,7 +60,7 @@ def fit(csv=None, out=None, resume=None, trust=False, **options):
         print("Training goes on, but its gradient may be wrong: look at the diagnosis above.\n", flush=True)
 
     score_before = in_sample_score(training)
-    complete, path, reason = train(training, settings, steps, out / f"{name}.npz")
+    complete, path, reason = train(training, settings, steps, npz)
     fits = [training]
     if complete and settings["beside"] != "none":
         fits.append(baseline(training, settings))

@@ -10,7 +10,9 @@ from types import ModuleType
 import numpy as np
 
 from ..dynamics import as_dynamics
-from .options import UsageError, one_line
+from ..optim import TrainingStopped
+from ..solvers.errors import SolverError
+from .options import ModelFileError, UsageError, one_line
 
 ODELEARN = Path(__file__).resolve().parent.parent
 
@@ -103,6 +105,19 @@ def place(error, file):
             return found
         error = error.__cause__ or error.__context__
     return ""
+
+
+@contextmanager
+def errors_with_their_line(model):
+    """In here, an exception that comes from the model's file becomes a ModelFileError, which says where."""
+    try:
+        yield
+    except (UsageError, SolverError, TrainingStopped):
+        raise
+    except Exception as error:
+        if where := place(error, model.file):
+            raise ModelFileError(f"{where}{one_line(error)}") from error
+        raise
 
 
 def sha256(file):

@@ -14,6 +14,10 @@ class UsageError(ValueError):
     """What was asked for cannot be done: one line that says why, and what to do."""
 
 
+class ModelFileError(RuntimeError):
+    """The function in a model's own file fails: one line with file, line and error."""
+
+
 class WorseThanMean(RuntimeError):
     """A training is over, and the mean of the data is a better model: one line with R^2, and what to do."""
 

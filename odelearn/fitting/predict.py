@@ -8,7 +8,7 @@ import numpy as np
 
 from ..optim import progress_bar
 from .fit import restored
-from .model_file import confirmed
+from .model_file import confirmed, errors_with_their_line
 from .options import UsageError, steps_of
 from .store import atomic_write, check_writable, load_model
 
@@ -26,7 +26,7 @@ def predict(npz, until, points=201, out=None, model=None, trust=False):
     trust   run the file that `npz` names
 
     Returns the exit status 0. Raises UsageError for a file that is no model or may not be run, for times that lead
-    nowhere, and for a forecast that would take too long; SolverError if the model blows up on the way.
+    nowhere, and for a forecast that would take too long; SolverError or ModelFileError if the model fails on the way.
     """
     saved = load_model(npz)
     start, D = saved.series.ts[0], len(saved.series.columns)
@@ -42,7 +42,8 @@ def predict(npz, until, points=201, out=None, model=None, trust=False):
     check_reach(training, until)
     out = Path(out or Path(npz).with_name(f"{Path(npz).stem}_forecast.csv"))
     check_writable(out)
-    write_forecast(out, training, np.linspace(start, until, points))
+    with errors_with_their_line(training.model):
+        write_forecast(out, training, np.linspace(start, until, points))
     print(f"Wrote {out}: {points} rows, {saved.series.time} = {start:g} ... {until:g}")
     return 0
 
@@ -67,8 +68,7 @@ def write_forecast(path, training, ts):
         writer = csv.writer(file)
         writer.writerow([series.time, *series.columns])
         t = ts[0]
-        for some, zs in training.forecast_pieces(ts):
-            writer.writerows(np.column_stack([some, series.to_data(zs)]).tolist())
-            if len(some):
-                bar.update(abs(some[-1] - t))
-                t = some[-1]
+        for part, zs in training.forecast_pieces(ts):
+            writer.writerows(np.column_stack([part, series.to_data(zs)]).tolist())
+            bar.update(abs(part[-1] - t))
+            t = part[-1]

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..solvers.errors import SolverError
 from ..verify.gradient_report import table
 from .store import atomic_write
 from .training import r_squared
@@ -20,11 +19,11 @@ def description(training, settings, steps):
 
 
 def in_sample_score(training):
-    """R^2 for the rows to learn from; -inf if the model blows up among them."""
+    """R^2 for the rows to learn from; -inf if the model fails among them."""
     series, n = training.series, training.series.rows
     try:
         return r_squared(training.trajectory(series.ts[:n]).zs, series.zs[:n])
-    except SolverError:
+    except Exception:  # a SolverError, or whatever the function in a model's own file raises
         return -np.inf
 
 

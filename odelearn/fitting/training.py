@@ -132,16 +132,16 @@ class Training:
         z (k, D). Fixed steps give the same bits in one piece or in many.
         """
         (z, theta), mesh, done = self.split(self.p), self.mesh(ts[-1]), 0
-        ahead = np.sign(ts[-1] - ts[0]) * ts
-        size = max(1, int(PIECE * (len(mesh) - 1) / steps_of(self.solver, len(mesh) - 1, abs(mesh[-1] - mesh[0]))))
-        for i in range(0, len(mesh) - 1, size):
+        intervals, direction = len(mesh) - 1, np.sign(ts[-1] - ts[0])
+        size = max(1, int(PIECE * intervals / steps_of(self.solver, intervals, abs(mesh[-1] - mesh[0]))))
+        for i in range(0, intervals, size):
             trajectory = odesolve(z, self.model.f, mesh[i : i + size + 1], theta, self.solver)
             z, end = trajectory.zs[-1], trajectory.ts[-1]
-            last = np.searchsorted(ahead, np.sign(ts[-1] - ts[0]) * end) if i + size < len(mesh) - 1 else len(ts)
-            for j in range(done, last, 10 * PIECE):
-                some = ts[j : min(j + 10 * PIECE, last)]
-                yield some, trajectory(some)
-            done = last
+            ready = len(ts) if i + size >= intervals else np.searchsorted(direction * ts, direction * end)
+            for j in range(done, ready, 10 * PIECE):
+                part = ts[j : min(j + 10 * PIECE, ready)]
+                yield part, trajectory(part)
+            done = ready
 
 
 @contextmanager
