@@ -9,7 +9,7 @@ from .autodiff import tape
 Bound = namedtuple("Bound", "value vjp sum_theta")
 Bound.__doc__ = """f for one theta, as three functions of the state alone: what f.bind(theta, z0) returns.
 
-value(z, t, out)             out = f(z, t, theta)
+value(z, t, out)             out = f(z, t, theta); z is lent, and may be another state at the next call
 vjp(z, t, out) -> pullback   the same; pullback(a) -> a_z, a_t, term
 sum_theta(terms, weights=None) -> (P,)    sum_i weights_i a_theta_i, from the terms of many pullbacks; weights 1 if None
 
@@ -58,12 +58,23 @@ class Dynamics:
 
     def bind(self, theta, z0):
         """The Bound of f for this theta and for states like z0: here a term is a_theta itself."""
+        first = True
+
+        def evaluate_at(fun, z, t):
+            """fun(z, t, theta) on a copy of z, which f may keep. Whether f leaves it alone is asked once."""
+            nonlocal first
+            own = z.copy()
+            result = evaluate(fun, own, t, theta)
+            if first and not np.array_equal(own, z):
+                raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
+            first = False
+            return result
 
         def value(z, t, out):
-            assign(out, evaluate(self, z, t, theta))
+            assign(out, evaluate_at(self, z, t))
 
         def vjp(z, t, out):
-            dz, pullback = evaluate(self.vjp, z, t, theta)
+            dz, pullback = evaluate_at(self.vjp, z, t)
             assign(out, dz)
             return pullback
 

@@ -1,6 +1,7 @@
 """Every figure of the README and of the studies in figures/, each by the experiment that it belongs to."""
 
 from ..fitting.fit import fit
+from ..fitting.store import writable_directory
 from .adjoint_film import film
 from .audit import audit
 from .compare import compare

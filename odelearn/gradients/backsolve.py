@@ -74,7 +74,7 @@ def augmented(bound):
     """
 
     def field(s, t, k):
-        (z, a), dz = s, k[0, ...]
+        z, a, dz = s[0], s[1].copy(), k[0, ...]  # s is lent, and a term may keep a
         pullback = bound.vjp(z, t, dz)
         a_df_dz, a_df_dt, term = pullback(a)
         np.negative(a_df_dz, k[1, ...])  # (35)

@@ -89,13 +89,17 @@ class ThetaSum:
 
 
 def held_by(steps, theta):
-    """Bytes of the arrays that steps and their pullbacks hold on to: as many times what the first of them does."""
-    return len(steps) * held_by_one(steps[0], theta) if steps else 0
+    """Bytes of the arrays that steps hold on to: as many times what the first of them does, and once what they share."""
+    if not steps:
+        return 0
+    scheme = getattr(steps[0], "scheme", None)  # a step of SciPy's has none
+    shared = [scheme.field, scheme.Z] if scheme else []
+    return len(steps) * bytes_of(steps[0].held, theta) + bytes_of(shared, theta)
 
 
-def held_by_one(step, theta):
-    """Found by looking into what the pullbacks close over; theta, which all of them share, does not count."""
-    arrays, seen, todo = {}, set(), [*step.held]
+def bytes_of(things, theta):
+    """Of all arrays found in lists, partial functions and closures; theta, which all share, does not count."""
+    arrays, seen, todo = {}, set(), [*things]
     while todo:
         x = todo.pop()
         if id(x) in seen:

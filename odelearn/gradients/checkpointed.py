@@ -49,7 +49,7 @@ class Checkpointed:
         def pullback(a_zs):
             a_zs = cotangent_of(a_zs, zs)
             bound = f.bind(theta, z0)
-            scheme = Scheme(solver.tableau, bound.vjp, z0.dtype)
+            scheme = Scheme(solver.tableau, bound.vjp, z0)
             sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype))
             a_z0 = sweep_back(steps_again(scheme, mesh, states, every), a_zs, sums)
             return sums.gradients(a_z0, scheme.evals, held)

@@ -57,7 +57,7 @@ def along(z, bound):
 
     def field(a, t, k):
         dz = np.empty_like(a)
-        a_df_dz, a_df_dt, term = bound.vjp(z.step_at(t)(t), t, dz)(a)
+        a_df_dz, a_df_dt, term = bound.vjp(z.step_at(t)(t), t, dz)(a.copy())  # a is lent, and a term may keep it
         np.negative(a_df_dz, out=k)  # (35)
         return dz, a_df_dt, term
 

@@ -62,7 +62,7 @@ class Reversible:
         def pullback(a_zs):
             a_zs, bound = cotangent_of(a_zs, zs), f.bind(theta, zs[0])
             sums, drift = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype)), 0.0
-            scheme = Scheme(solver.tableau, bound.vjp, zs.dtype, estimate=False)
+            scheme = Scheme(solver.tableau, bound.vjp, v_N, estimate=False)
             y, v, a_y, a_v = y_N, v_N, a_zs[-1], np.zeros_like(v_N)  # (34) at t_N
             with np.errstate(all="ignore"):
                 for n in reversed(range(len(mesh))):
@@ -83,7 +83,7 @@ class Reversible:
 
     def forwards(self, value, z0, ts, solver, mesh):
         """zs, and the last y and v. The step from v, there, also brings the error estimate for an adaptive mesh."""
-        scheme = Scheme(solver.tableau, value, z0.dtype, estimate=False)
+        scheme = Scheme(solver.tableau, value, z0, estimate=False)
         stepper, zs, times = solver.stepper(value, z0, ts), states_like(z0, ts), ts.tolist()
         y = v = zs[0] = z0
         with np.errstate(all="ignore"):

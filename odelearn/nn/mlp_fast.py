@@ -41,10 +41,12 @@ def bind(f, theta, z0):
     Ws = matrices(f, theta)
     *hidden, W_out = Ws
     sigma, sigma_pullback = ACTIVATIONS[f.activation]
+    sigma = sigma if isinstance(sigma, np.ufunc) else partial(write, sigma)  # sigma(x, y) writes into y and returns it
+    sigma_pullback = tanh_pullback if f.activation == "tanh" else sigma_pullback
     backs, back_0 = [W.T.copy() for W in Ws[1:]], Ws[0][:-1].T.copy()  # nobody wants the cotangent of a 1
     back_0[:, :D] *= p  # a_z = (a_pre W0^T) p z^(p-1)
     ones = np.ones((z0.size // D, D + 1 + time), z0.dtype)
-    x0 = ones.copy()  # value keeps nothing, so one x is enough
+    x0, ys = ones.copy(), [np.empty((len(ones), W.shape[1]), z0.dtype) for W in hidden]  # value keeps nothing
     x0_z = x0[:, :D]
     small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation in SLOPE_FROM_Y
 
@@ -53,8 +55,8 @@ def bind(f, theta, z0):
         if time:
             x0[:, D] = t
         x = x0  # [Z^p, 1] or [Z^p, t, 1]
-        for W in hidden:
-            x = sigma(x.dot(W))  # (N, H + 1), the last column 1
+        for W, y in zip(hidden, ys, strict=True):
+            x = sigma(x.dot(W, y), y)  # (N, H + 1), the last column 1
         x.dot(W_out, k)  # (N, D)
 
     def vjp(Z, t, k):
@@ -64,7 +66,8 @@ def bind(f, theta, z0):
             x[:, D] = t
         xs = [x]
         for W in hidden:
-            x = sigma(x.dot(W))  # (N, H + 1)
+            y = x.dot(W)
+            x = sigma(y, y)  # (N, H + 1)
             xs.append(x)
         x.dot(W_out, k)  # (N, D)
         return partial(pullback, xs, lower)
@@ -97,15 +100,28 @@ def check_fit(f, z0):
         raise ValueError(f"{f} is no dynamics: dz/dt has the shape of z, so sizes[-1] must be sizes[0]")
 
 
+def write(sigma, x, y):
+    """y = sigma(x), in place; returns y."""
+    y[...] = sigma(x)
+    return y
+
+
+def tanh_pullback(a_y, y, _):
+    """a_y (1 - y^2) as in the table of activations, written into a_y."""
+    a = a_y * y
+    a *= y
+    return np.subtract(a_y, a, a_y)
+
+
 def write_power(Z, p, x):
     """x = Z^p, in place; returns Z^(p-1), or None for p = 1."""
     if p == 1:
         x[...] = Z
         return None
-    lower = Z
+    lower = Z.copy()  # Z is lent
     for _ in range(p - 2):
         lower = lower * Z
-    np.multiply(lower, Z, x)
+    x[...] = lower * Z  # whole, and then copied into its columns: that is faster than a product written there
     return lower
 
 

@@ -17,15 +17,17 @@ class Scheme:
     """A tableau made ready for the steps of one solve: the weights of z and k_1 ... k_m in Z_1 ... Z_m and z_next.
 
     field(Z, t, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of the stage: it is `value` or
-    `vjp` of f.bind(theta, z0).
+    `vjp` of f.bind(theta, z0). Z is lent: the next stage stands in the same array. z0: a state of the solve.
 
     A first-same-as-last tableau has m = s - 1 slopes in the step itself: its last stage is f(z_next), and serves the
     error estimate and the next step. Any other tableau has m = s. estimate=False leaves out stages that z_next does
     not need. evals counts the evaluations of the field.
     """
 
-    def __init__(self, tableau, field, dtype, estimate=True):
-        s = tableau.stages
+    def __init__(self, tableau, field, z0, estimate=True):
+        s, dtype = tableau.stages, z0.dtype
+        self.Z_flat = np.empty(z0.size, dtype)
+        self.Z = self.Z_flat.reshape(z0.shape)
         self.tableau, self.field, self.evals = tableau, field, 0
         self.m = s - 1 if tableau.fsal else s
         self.nodes = tableau.c[: s if estimate else self.m].tolist()
@@ -41,7 +43,7 @@ class Scheme:
 
     def __reduce__(self):
         """A copy has no field, which is a function of one solve."""
-        return Scheme, (self.tableau, None, self.real, len(self.nodes) == self.tableau.stages)
+        return Scheme, (self.tableau, None, self.Z, len(self.nodes) == self.tableau.stages)
 
     @property
     def error_order(self):
@@ -119,23 +121,24 @@ def rk_step(scheme, z, t, h, t_next, first_slope=None):
     first_slope: (slope, kept) at (t, z), if it is known already.
     """
     scheme.scale_to(h)
-    rows, field, shape, s = scheme.rows, scheme.field, z.shape, len(scheme.nodes)
+    rows, nodes, field, shape, m, s = scheme.rows, scheme.nodes, scheme.field, z.shape, scheme.m, len(scheme.nodes)
     stages = np.empty((s + 1, z.size), z.dtype)  # z, k_1, ..., k_s: one contiguous array
     stages[0] = z.ravel()
-    k = stages[1:].reshape(s, *shape)
-    kept = [None] * s
-    Z = z
-    for i, c_i in enumerate(scheme.nodes):
-        if i > 0:
-            Z = rows[i].dot(stages[: i + 1]).reshape(shape)
-        if i > 0 or first_slope is None:
-            kept[i] = field(Z, t_next if c_i == 1 else t + c_i * h, k[i, ...])
-        else:
-            k[0], kept[0] = first_slope
+    k, kept = stages[1:].reshape(s, *shape), [None] * s
+    if first_slope is None:
+        kept[0] = field(z, t, k[0, ...])
+    else:
+        k[0], kept[0] = first_slope
+    Z, Z_flat = scheme.Z, scheme.Z_flat
+    for i in range(1, m):
+        rows[i].dot(stages[: i + 1], Z_flat)
+        kept[i] = field(Z, t_next if nodes[i] == 1 else t + nodes[i] * h, k[i, ...])
+    z_next = rows[m].dot(stages[: m + 1]).reshape(shape)
+    if m < s:
+        kept[m] = field(z_next, t_next, k[m, ...])  # first same as last
     scheme.evals += s - (first_slope is not None)
     step = Step(scheme, t, h, t_next)
-    step.z, step.k, step.kept = z, k, kept
-    step.z_next = Z if scheme.m < s else rows[-1].dot(stages).reshape(shape)
+    step.z, step.z_next, step.k, step.kept = z, z_next, k, kept
     return step
 
 

@@ -14,7 +14,7 @@ from scipy import integrate
 
 from . import errors
 from .errors import SolverError
-from .solver import Attempt, check_start
+from .solver import Attempt
 from .step_size import AdaptiveSteps, is_finite
 
 METHODS = {  # and the dtypes of z. Implicit methods take differences of f, which single precision is too coarse for
@@ -100,10 +100,11 @@ class ScipyStepper:
     def begin(self, z, t, t_end):
         """A solver of SciPy's for the interval from (t, z) to t_end; before the first of all, look at f."""
         if self.t_end is None:
-            before, slope = z.copy(), np.empty_like(z)
+            slope = np.empty_like(z)
             kept = self.f.field(z, t, slope)
             self.f.evals += 1
-            check_start(before, z, slope, t)
+            if not is_finite(slope):
+                raise errors.non_finite_start(slope, t)
             if kept is not None:  # pullbacks are wanted, to go back through stages
                 raise no_stages(self.solver.method)
         self.t_end, c, method = t_end, self.solver.control, getattr(integrate, self.solver.method)
