@@ -114,6 +114,7 @@ TRIALS = (
     [
         ("t;a\n0;1\n1;2\n2;3\n", {}, SEPARATED_BY.format("semicolons")),
         ('"t";"a b";c\n0;1,5;2\n1;2,5;2\n2;3,5;2\n', {}, SEPARATED_BY.format("semicolons")),
+        ("t;a, in m;b;c\n0;1;2;3\n", {}, SEPARATED_BY.format("semicolons")),
         ("t\ta\n0\t1\n1\t2\n2\t3\n", {}, SEPARATED_BY.format("tabs")),
         ("t a\n0 1\n1 2\n2 3\n", {}, SEPARATED_BY.format("blanks")),
         ('t,a\n0,1\n1,"1,5"\n2,3\n', {}, f"my.csv, row 3, column 'a': {DECIMAL_COMMA}"),
@@ -138,6 +139,11 @@ def test_a_file_in_another_notation_gets_a_line_that_names_the_remedy(csv_file, 
     with pytest.raises(DataError) as caught:
         load_csv(csv_file(text), **options)
     assert str(caught.value).endswith(message)
+
+
+def test_names_may_have_blanks(csv_file):
+    _, _, names = load_csv(csv_file("time in days,hares per year,a b c\n0,1,2\n1,2,3\n2,3,4\n"))
+    assert names == ["hares per year", "a b c"]
 
 
 def test_text_beside_the_numbers_is_left_out_dates_too(csv_file):

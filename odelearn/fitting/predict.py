@@ -12,7 +12,7 @@ from .model_file import confirmed, errors_with_their_line
 from .options import UsageError, steps_of
 from .store import atomic_write, check_writable, load_model
 
-MOST = 10_000_000  # steps or points: an hour of work, or a gigabyte
+MOST = 10_000_000  # steps or points: minutes of work, or most of a gigabyte
 
 
 def predict(npz, until, points=201, out=None, model=None, trust=False):
