@@ -3,9 +3,9 @@
 from functools import partial
 
 import numpy as np
-from tqdm import tqdm
 
 from ..fitting.store import atomic_write, writable_directory
+from ..optim import progress_bar
 from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralston, rk4, rk38, tsit5
 from ..verify.gradient_report import table
 from ..verify.solver_audit import audit as audit_solver
@@ -45,7 +45,7 @@ def audit(out="figures", quick=False):
     ours = {name: make(n=1) for name, make in FIXED.items()} | {name: make() for name, make in ADAPTIVE.items()}
     audited = {name: solver for name, solver in (ours | scipys).items() if not quick or name in QUICK}
     cells, failed = [("", "order", "forwards", "backwards", "dense output", "error / tolerance", "")], []
-    for name, solver in tqdm(audited.items(), desc="audit", unit="solver"):
+    for name, solver in progress_bar(audited.items(), desc="audit", unit="solver"):
         report = audit_solver(solver, SCIPY_ORDERS.get(name), name)
         cells.append(cells_of(report, by_steps=name in ours))
         failed += [] if report else [report]
