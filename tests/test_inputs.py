@@ -169,13 +169,23 @@ def test_every_dtype_and_shape_keeps_its_own(dtype, shape, method):
 
 
 def test_what_f_returns_as_plain_python_takes_the_dtype_of_z():
-    for dtype, values in (("f8", [1, 2]), ("f4", [1.5, 2]), ("f4", [1, 2]), ("c8", [1.5, 2]), ("c16", [1j, 2])):
+    cases = ("f8", [1, 2]), ("f4", [1.5, 2]), ("f4", [1, 2]), ("c8", [1.5, 2]), ("c16", [1j, 2]), ("c8", [1j, 2])
+    for dtype, values in cases:
         zs = odesolve(np.zeros(2, dtype), lambda z, t, theta, v=values: v, (0.0, 2.0), None, euler(n=2)).zs
         assert zs.dtype == np.dtype(dtype)
         np.testing.assert_array_equal(zs[-1], 2 * np.array(values))
     for wrong in ([1j, 2], ["a", "b"]):
         with pytest.raises((TypeError, ValueError), match="f returned"):
             odesolve(np.zeros(2), lambda z, t, theta, v=wrong: v, (0.0, 2.0))
+
+
+def test_an_array_from_f_must_have_the_dtype_of_z_in_whatever_byte_order():
+    for wrong in (np.array([1, 2]), np.float32([1, 2]), np.array([1j, 2])):
+        with pytest.raises(TypeError, match=f"f returned {wrong.dtype} for a state z of float64"):
+            odesolve(np.zeros(2), lambda z, t, theta, v=wrong: v, (0.0, 2.0))
+    swapped = np.array([1.0, 2.0]).astype(np.dtype(float).newbyteorder())
+    zs = odesolve(np.zeros(2), lambda z, t, theta: swapped, (0.0, 2.0), None, euler(n=2)).zs
+    np.testing.assert_array_equal(zs[-1], [2.0, 4.0])
 
 
 # ---- a_zs

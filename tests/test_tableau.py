@@ -249,3 +249,18 @@ def test_an_interpolant_checks_its_extra_stages():
         Interpolant(P=np.ones((3, 1)), order=1, A=[[0, 0, 1]], c=[1])
     with pytest.raises(ValueError, match=r"Interpolant: A must have shape \(1, 3\), got \(1, 2\)"):
         Interpolant(P=np.ones((3, 1)), order=1, A=[[1, 0]], c=[1])
+
+
+def test_a_dense_output_that_does_not_end_at_z_next_is_found_out():
+    """z + x h k_1 is of order 1, and ends where Euler's step does: off by the weights of RK4, and by 1 - 1/6."""
+    straight = Interpolant(P=[[1], [0], [0], [0]], order=1)
+    claims = certify(replace(RK4, interpolant=straight))
+    assert claims["the interpolant is of order 1"] == 0
+    assert claims["the interpolant ends at z_next"] == pytest.approx(5 / 6)
+    late = Interpolant(P=[[1, 1 / 6 - 1], [0, 1 / 3], [0, 1 / 3], [0, 1 / 6]], order=1)  # ends at z_next
+    assert certify(replace(RK4, interpolant=late))["the interpolant ends at z_next"] < TOLERANCE
+
+
+def test_rows_of_A_that_do_not_sum_to_c_are_measured():
+    claims = certify(replace(RK4, c=[0, 1 / 2, 3 / 4, 1]))
+    assert claims["rows of A sum to c"] == 1 / 4

@@ -1,0 +1,115 @@
+"""What a solve and its gradient say of their own work: evaluations, states and bytes kept, steps."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from problems import LINEAR, LOTKA_VOLTERRA, backwards, cotangent
+
+from odelearn import (
+    BOSH3,
+    DOPRI5,
+    RK4,
+    AdaptiveSteps,
+    Checkpointed,
+    Discrete,
+    FixedSteps,
+    Interpolating,
+    Solver,
+    bosh3,
+    counted,
+    dop853,
+    dopri5,
+    odesolve,
+    rk4,
+    scipy_solver,
+    tsit5,
+)
+from odelearn.solvers.coefficients import DOP853, TSIT5
+
+
+def stats_of(p, method, solver, ts=None):
+    zs, pullback = method.vjp(p.z0, p.f, p.ts if ts is None else ts, p.theta, solver)
+    return pullback(np.ones_like(zs)).stats
+
+
+# ---- Checkpointed
+
+
+@pytest.mark.parametrize("every", [1, 2, 5, 12, 13, 100])
+@pytest.mark.parametrize("p", [LOTKA_VOLTERRA, backwards(LOTKA_VOLTERRA)])
+def test_checkpointed_keeps_every_so_many_states(p, every):
+    """z0 and one state after every E of N steps, beside the T states of zs. An adaptive mesh takes 4 numbers a step."""
+    T = len(p.ts)
+    N = 4 * (T - 1)
+    held = stats_of(p, Checkpointed(every), rk4(n=4)).bytes
+    assert held == (T + 1 + N // every) * p.z0.nbytes
+    solver = dopri5(1e-9, 1e-11)
+    N = odesolve(p.z0, p.f, p.ts, p.theta, solver).stats.accepted
+    assert N > 12
+    assert stats_of(p, Checkpointed(every), solver).bytes == (T + 1 + N // every) * p.z0.nbytes + 32 * N
+
+
+@pytest.mark.parametrize("every", [1, 2, 5, 7, 12, 13, 100])
+@pytest.mark.parametrize("tableau", [RK4, DOPRI5, BOSH3])
+def test_checkpointed_repeats_every_step_once(tableau, every):
+    """s evaluations a step; s - 1 and one for each stretch where the last slope of a step is the first of the next."""
+    p, N, s = LINEAR, 12, tableau.stages
+    stretches = -(-N // every)
+    f = counted(p.f)
+    zs, pullback = Checkpointed(every).vjp(p.z0, f, p.ts, p.theta, Solver(tableau, FixedSteps(n=4)))
+    forward = f.evals
+    stats = pullback(cotangent(p)).stats
+    assert stats.evals == f.evals - forward == (N * (s - 1) + stretches if tableau.fsal else N * s)
+    assert stats.pullbacks == f.pullbacks == N * (s - 1 if tableau.fsal else s)
+
+
+def test_checkpointed_doubles_its_spacing_when_twice_as_many_states_are_kept():
+    """1 state and E = 1 to begin with; 2 E + 1 states become every second of them, so 1 + N // E are kept."""
+    E = 1
+    for N in [*range(1, 20), 31, 32, 33]:
+        if N // E + 1 > 2 * E:
+            E *= 2
+        kept = stats_of(LINEAR, Checkpointed(), rk4(n=N), (0.0, 1.0)).bytes / LINEAR.z0.nbytes - 2
+        assert kept == 1 + N // E
+
+
+# ---- bytes
+
+
+@pytest.mark.parametrize("solver", [dopri5(1e-5, 1e-7), rk4(n=8)])
+@pytest.mark.parametrize("method", [Discrete(), Interpolating(), Checkpointed()])
+def test_bytes_held_by_pullbacks_of_the_tape_are_what_tracemalloc_sees(method, solver):
+    """f is an ordinary function: each stage's pullback is a closure over all that the tape has written down."""
+    f = lambda z, t, theta: np.tanh(z @ theta.reshape(2, 2)) * np.cos(t) - z
+    z0, theta = np.random.default_rng(0).normal(size=(2000, 2)), np.array([0.1, 0.2, -0.3, 0.4])
+    method.vjp(z0, f, (0.0, 0.5, 1.0), theta, solver)
+    tracemalloc.start()
+    zs, pullback = method.vjp(z0, f, (0.0, 0.5, 1.0), theta, solver)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 1 <= held / pullback(zs).stats.bytes < 1.1
+
+
+def test_theta_does_not_count_as_held():
+    """All pullbacks close over the one theta, which is the caller's."""
+    P = 10**5
+    f = lambda z, t, theta: z * theta[0] + theta[1]
+    zs, pullback = Discrete().vjp(np.ones(2), f, (0.0, 1.0), np.ones(P), rk4(n=3))
+    assert pullback(zs).stats.bytes < 8 * P
+
+
+# ---- solvers by name
+
+
+@pytest.mark.parametrize("solver, tableau", [(bosh3, BOSH3), (dopri5, DOPRI5), (tsit5, TSIT5), (dop853, DOP853)])
+def test_the_adaptive_solvers_are_their_tableaus_at_the_documented_tolerances(solver, tableau):
+    assert solver() == solver(rtol=1e-6, atol=1e-9) == Solver(tableau, AdaptiveSteps(1e-6, 1e-9))
+    assert solver(1e-3, 1e-5, max_steps=7) == Solver(tableau, AdaptiveSteps(rtol=1e-3, atol=1e-5, max_steps=7))
+
+
+def test_scipys_solver_has_the_documented_defaults():
+    assert scipy_solver() == scipy_solver("LSODA", 1e-6, 1e-9, None, np.inf, 100_000)
+    assert scipy_solver("RK45", 1e-3, 1e-5, 0.1, 0.5, 7).control == AdaptiveSteps(
+        1e-3, 1e-5, first=0.1, max_step=0.5, max_steps=7
+    )
