@@ -89,7 +89,7 @@ class ThetaSum:
 
 
 def held_by(steps, theta):
-    """Bytes of the arrays that steps hold on to: as many times what the first of them does, and once what they share."""
+    """Bytes of the arrays that steps hold: as many times what the first of them holds, and once what they share."""
     if not steps:
         return 0
     scheme = getattr(steps[0], "scheme", None)  # a step of SciPy's has none

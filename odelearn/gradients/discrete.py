@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..solvers.problem import check_memory, initial_value_problem
-from ..solvers.runge_kutta import rk_step_pullback
+from ..solvers.runge_kutta import PointCotangents, rk_step_pullback
 from ..solvers.solver import solve, states_like
 from ..solvers.step_size import FixedSteps
 from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
@@ -43,9 +43,10 @@ class Discrete:
 
 def sweep_back(steps, a_zs, sums):
     """dL/dz0 by the chain rule through all steps, given as (i, step), the last one first. It fills the sums."""
-    a = a_zs[-1]  # (34) at t_N
+    a, room = a_zs[-1], None  # (34) at t_N
     for i, step in steps:
-        a, a_t, a_h, terms = rk_step_pullback(step, a)  # (36), the layer being a step
+        room = room or PointCotangents(step.scheme)
+        a, a_t, a_h, terms = rk_step_pullback(step, a, room)  # (36), the layer being a step
         sums.add(i, step, a_t, a_h, terms)
         if step.t == sums.ts[i]:
             a = a + a_zs[i]  # the loss looks at z(t_i) directly, so a jumps here

@@ -40,28 +40,30 @@ def bind(f, theta, z0):
     check_fit(f, z0)
     Ws = matrices(f, theta)
     *hidden, W_out = Ws
-    sigma, sigma_pullback = ACTIVATIONS[f.activation]
-    sigma = sigma if isinstance(sigma, np.ufunc) else partial(write, sigma)  # sigma(x, y) writes into y and returns it
-    sigma_pullback = tanh_pullback if f.activation == "tanh" else sigma_pullback
+    sigma, sigma_pullback = in_place(f.activation)
     backs, back_0 = [W.T.copy() for W in Ws[1:]], Ws[0][:-1].T.copy()  # nobody wants the cotangent of a 1
     back_0[:, :D] *= p  # a_z = (a_pre W0^T) p z^(p-1)
     ones = np.ones((z0.size // D, D + 1 + time), z0.dtype)
-    x0, ys = ones.copy(), [np.empty((len(ones), W.shape[1]), z0.dtype) for W in hidden]  # value keeps nothing
-    x0_z = x0[:, :D]
     small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation in SLOPE_FROM_Y
+    x0 = ones.copy()  # value keeps nothing: it always writes into the same arrays
+    x0_z, layers = x0[:, :D], [(W, np.empty((len(ones), W.shape[1]), z0.dtype)) for W in hidden]
 
     def value(Z, t, k):
-        write_power(Z, p, x0_z)
+        x0_z[...] = Z if p == 1 else lower_power(Z, p) * Z  # whole, then copied: faster than a product written there
         if time:
             x0[:, D] = t
         x = x0  # [Z^p, 1] or [Z^p, t, 1]
-        for W, y in zip(hidden, ys, strict=True):
+        for W, y in layers:
             x = sigma(x.dot(W, y), y)  # (N, H + 1), the last column 1
         x.dot(W_out, k)  # (N, D)
 
     def vjp(Z, t, k):
-        x = ones.copy()
-        lower = write_power(Z, p, x[:, :D])
+        x, lower = ones.copy(), None
+        if p == 1:
+            x[:, :D] = Z
+        else:
+            lower = lower_power(Z, p)
+            x[:, :D] = lower * Z
         if time:
             x[:, D] = t
         xs = [x]
@@ -100,29 +102,32 @@ def check_fit(f, z0):
         raise ValueError(f"{f} is no dynamics: dz/dt has the shape of z, so sizes[-1] must be sizes[0]")
 
 
+def in_place(activation):
+    """sigma(x, y), which writes into y and returns it, and its pullback, which may write into a_y."""
+    sigma, pullback = ACTIVATIONS[activation]
+    if activation == "tanh":
+        return sigma, tanh_pullback
+    return sigma if isinstance(sigma, np.ufunc) else partial(write, sigma), pullback
+
+
 def write(sigma, x, y):
-    """y = sigma(x), in place; returns y."""
     y[...] = sigma(x)
     return y
 
 
 def tanh_pullback(a_y, y, _):
-    """a_y (1 - y^2) as in the table of activations, written into a_y."""
+    """a_y (1 - y^2), the same operations as in the table of activations."""
     a = a_y * y
     a *= y
     return np.subtract(a_y, a, a_y)
 
 
-def write_power(Z, p, x):
-    """x = Z^p, in place; returns Z^(p-1), or None for p = 1."""
-    if p == 1:
-        x[...] = Z
-        return None
-    lower = Z.copy()  # Z is lent
-    for _ in range(p - 2):
-        lower = lower * Z
-    x[...] = lower * Z  # whole, and then copied into its columns: that is faster than a product written there
-    return lower
+def lower_power(Z, p):
+    """Z^(p-1) for p > 1, in an array of its own."""
+    x = Z * Z if p > 2 else Z.copy()
+    for _ in range(p - 3):
+        x = x * Z
+    return x
 
 
 def by_rows(value, vjp, sum_theta, D):

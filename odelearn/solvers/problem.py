@@ -93,10 +93,16 @@ def check_finite(name, x):
         raise ValueError(f"{name} must be finite, got {name}[{', '.join(map(str, where))}] = {x[where]}")
 
 
+def is_finite(z):
+    """All components finite: one dot product, and a closer look only where that overflows."""
+    x = z.ravel()
+    return math.isfinite(abs(x.dot(x))) or bool(np.isfinite(x).all())
+
+
 def check_memory(steps, stages, z0):
     """Raises ValueError if the slopes of so many steps, which are to be kept, exceed the memory of this machine."""
     needed = steps * (stages + 1) * z0.nbytes
-    if needed > memory_of_this_machine():
+    if needed > 2**30 and needed > memory_of_this_machine():
         raise ValueError(
             f"{steps:.3g} steps of {stages} slopes each would take {needed / 1e9:,.0f} GB; take fewer steps, or a "
             "method that keeps less: Backsolve() or Checkpointed()"

@@ -142,7 +142,17 @@ def rk_step(scheme, z, t, h, t_next, first_slope=None):
     return step
 
 
-def rk_step_pullback(step, a_next):
+class PointCotangents:
+    """Room for a_Z_1 ... a_Z_m and a_next, the cotangents of the points of a step: made once, for many steps."""
+
+    def __init__(self, scheme):
+        m, Z = scheme.m, scheme.Z
+        self.a_Z = np.empty((m + 1, *Z.shape), Z.dtype)
+        self.rows = self.a_Z.reshape(m + 1, -1)
+        self.later = [self.rows[j + 1 :] for j in range(m)]  # those of the points after stage j
+
+
+def rk_step_pullback(step, a_next, room=None):
     """From a_next = dL/dz_next to (a_z, a_t, a_h, terms): the chain rule through the step, last stage first.
 
         a_k_j = h b_j a_next + h sum_{i>j} A_ij a_Z_i               only later points used k_j
@@ -152,19 +162,21 @@ def rk_step_pullback(step, a_next):
         a_h   = sum_j k_j . a_k_j / h + c_j a_tau_j                 each k_j enters multiplied by h
 
     terms: what `sum_theta` of the bound field makes a_theta = sum_j a_theta_j of. The field of the step must be `vjp`.
+    room: PointCotangents to be used again for every step of a sweep.
     """
     scheme, kept, shape = step.scheme, step.kept, step.z.shape
     scheme.scale_to(step.h)
-    m, nodes, columns = scheme.m, scheme.nodes, scheme.columns
-    a_Z, a_k = np.empty((m + 1, *shape), a_next.dtype), np.empty((m, *shape), a_next.dtype)
+    room = room or PointCotangents(scheme)
+    m, nodes, columns, a_Z, later = scheme.m, scheme.nodes, scheme.columns, room.a_Z, room.later
+    a_k_rows = np.empty((m, a_next.size), a_next.dtype)  # of its own: terms may keep it
+    a_k = a_k_rows.reshape(m, *shape)
     a_Z[m] = a_next
-    Z_rows, k_rows = a_Z.reshape(m + 1, -1), a_k.reshape(m, -1)
     a_t = a_h = 0.0
     terms = [None] * m
     for j in range(m - 1, -1, -1):
-        columns[j + 1].dot(Z_rows[j + 1 :], k_rows[j])
+        columns[j + 1].dot(later[j], a_k_rows[j])
         a_Z[j], a_tau_j, terms[j] = kept[j](a_k[j, ...])
         a_t += a_tau_j
         a_h += nodes[j] * a_tau_j
-    a_h += a_k.ravel().dot(step.k[:m].ravel()) / step.h
-    return columns[0].dot(Z_rows).reshape(shape), a_t, a_h, terms
+    a_h += a_k_rows.ravel().dot(step.k[:m].ravel()) / step.h
+    return columns[0].dot(room.rows).reshape(shape), a_t, a_h, terms

@@ -14,8 +14,9 @@ from scipy import integrate
 
 from . import errors
 from .errors import SolverError
+from .problem import is_finite
 from .solver import Attempt
-from .step_size import AdaptiveSteps, is_finite
+from .step_size import AdaptiveSteps
 
 METHODS = {  # and the dtypes of z. Implicit methods take differences of f, which single precision is too coarse for
     "RK23": "fdFD",

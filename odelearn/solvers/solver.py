@@ -19,8 +19,9 @@ import numpy as np
 
 from . import errors
 from .coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TSIT5
+from .problem import is_finite
 from .runge_kutta import Scheme, rk_step
-from .step_size import AdaptiveSteps, FixedSteps, is_finite
+from .step_size import AdaptiveSteps, FixedSteps
 from .tableau import ButcherTableau
 
 

@@ -15,6 +15,7 @@ from numbers import Real
 import numpy as np
 
 from . import errors
+from .problem import is_finite
 
 MOST_STEPS = 10**8  # that a solve by fixed steps may take: hours
 
@@ -49,8 +50,10 @@ class FixedSteps:
 
     def steps_for(self, ts):
         """How many steps a solve at the times ts takes. Raises ValueError if that would never end."""
-        spans = np.abs(np.diff(ts))
-        steps = float(self.n) * len(spans) if self.n is not None else float(np.sum(np.ceil(spans / self.h)))
+        if self.n is not None:
+            steps = float(self.n) * (len(ts) - 1)
+        else:
+            steps = float(np.sum(np.ceil(np.abs(np.diff(ts)) / self.h)))
         if steps > MOST_STEPS:
             given, remedy = (f"n = {self.n}", "fewer") if self.n is not None else (f"h = {self.h:g}", "longer")
             raise ValueError(
@@ -323,9 +326,3 @@ def is_count(n):
 def is_length(h):
     """A finite number, > 0."""
     return isinstance(h, Real) and 0 < h < math.inf
-
-
-def is_finite(z):
-    """All components finite: one dot product, and a closer look only where that overflows."""
-    x = z.ravel()
-    return math.isfinite(abs(x.dot(x))) or bool(np.isfinite(x).all())
