@@ -199,6 +199,7 @@ REAL = [  # these know no complex numbers: central differences
     (np.arctan2,    np.arctan2,                                  M, V),
     (np.logaddexp,  np.logaddexp,                                M, Q),
     (np.interp,     lambda x, xp, fp: np.interp(x, xp, fp),      M, KNOTS, np.cos(3 * KNOTS)),
+    (np.interp,     lambda x, xp, fp: np.interp(3 * x, xp, fp),  M, KNOTS, np.cos(3 * KNOTS)),  # beyond the ends too
     (np.remainder,  lambda x, y: (x % y) * np.remainder(3 * x, y), M, Q),
     (np.var,        lambda x: np.var(x, axis=1, ddof=1),         X),
     (np.var,        lambda x: x.var(),                           M),

@@ -221,6 +221,8 @@ def test_no_perturbation_confusion():
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(2.0) == 1.0
     assert grad(lambda x: x * grad(lambda y: x * y)(x))(2.0) == 4.0  # d/dx x^2, of y only the slot counts
     assert grad(lambda x: grad(lambda y: x * x * y + y**3)(x))(2.0) == 16.0  # d/dx (x^2 + 3 x^2)
+    assert grad(lambda x: grad(lambda y: y * y * x)(3.0))(2.0) == 6.0  # whichever of the two stands on the left
+    assert grad(lambda x: grad(lambda y: grad(lambda z: z * y * x)(1.0) + y * x)(1.0) * x)(3.0) == 12.0  # d/dx 2 x^2
 
 
 def test_derivatives_of_any_order():

@@ -175,7 +175,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     raise TypeError(f"the tape has no rule for this norm, ord={ord!r}; it knows None, and for vectors 1, 2 and inf")
 
 
-def towards_x(a, y, x, axis=None, keepdims=False):
+def towards_x(a, y, x, axis, keepdims):
     """d|x|/dx = x / |x|, the unit vector; at x = 0, where there is none, 0."""
     a, y = restore_axes(a, axis, keepdims), restore_axes(y, axis, keepdims)
     return a * x / np.where(y == 0, 1, y)

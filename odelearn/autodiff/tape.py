@@ -144,7 +144,7 @@ def jacobian(fun, argnum=0):
         fun_of_x, x = isolate_argument(fun, argnum, args)
         y, pullback = vjp(fun_of_x, x)
         n = np.size(y)
-        basis = np.eye(n or 1, n).reshape(n or 1, *shape_of(y))  # also of an empty y one row, which tells the dtype
+        basis = np.eye(n).reshape(n or 1, *shape_of(y))  # one row also for an empty y: it tells the dtype
         return np.stack([pullback(e)[0] for e in basis])[:n].reshape(*shape_of(y), *np.shape(x))
 
     return compute
@@ -164,8 +164,9 @@ def custom(value_and_pullback, *args):
         >>> print(custom(cube, 2.0), grad(lambda x: custom(cube, x))(2.0), grad(grad(lambda x: custom(cube, x)))(2.0))
         8.0 12.0 12.0
 
-    Raises TypeError where it uses a traced value that is not among its arguments, and, when the gradient is taken,
-    ValueError for a pullback that gives too few or too many cotangents, or one of another shape than its argument.
+    Raises TypeError where it uses a traced value that is not among its arguments. Where the gradient is taken, its
+    pullback is looked at: ValueError for too few or too many cotangents, or one of another shape than its argument,
+    TypeError for one that is not made of numbers.
     """
     tape = find_innermost(args)
     if tape is None:

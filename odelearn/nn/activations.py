@@ -20,7 +20,7 @@ def sigmoid(x):
 
 
 def softplus(x):
-    """log(1 + e^x) = m + log(1 + e^-|x|), with m = max(x, 0) and |x| = 2 m - x, so that nothing overflows."""
+    """The smooth relu, log(1 + e^x) = m + log(1 + e^-|x|), with m = max(x, 0) and |x| = 2 m - x, so that nothing overflows."""
     m = np.maximum(x, 0)
     return m + np.log1p(np.exp(x - 2 * m))
 
@@ -31,7 +31,7 @@ def relu(x):
 
 
 def elu(x):
-    """x where x > 0, e^x - 1 elsewhere."""
+    """x where x > 0, e^x - 1 elsewhere (Clevert, Unterthiner and Hochreiter 2016)."""
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0))
 
 
