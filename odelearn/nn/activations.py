@@ -20,7 +20,7 @@ def sigmoid(x):
 
 
 def softplus(x):
-    """The smooth relu, log(1 + e^x) = m + log(1 + e^-|x|), with m = max(x, 0) and |x| = 2 m - x, so that nothing overflows."""
+    """log(1 + e^x) = m + log(1 + e^-|x|), with m = max(x, 0) and |x| = 2 m - x, so that nothing overflows."""
     m = np.maximum(x, 0)
     return m + np.log1p(np.exp(x - 2 * m))
 
