@@ -11,6 +11,7 @@ from odelearn import (
     DOPRI5,
     RK4,
     AdaptiveSteps,
+    Backsolve,
     Checkpointed,
     Discrete,
     FixedSteps,
@@ -72,6 +73,22 @@ def test_checkpointed_doubles_its_spacing_when_twice_as_many_states_are_kept():
             E *= 2
         kept = stats_of(LINEAR, Checkpointed(), rk4(n=N), (0.0, 1.0)).bytes / LINEAR.z0.nbytes - 2
         assert kept == 1 + N // E
+
+
+# ---- Backsolve without reset
+
+
+@pytest.mark.parametrize("solver", [rk4(n=3), dopri5(1e-5, 1e-7), scipy_solver("RK45")])
+def test_the_work_of_an_adjoint_that_is_not_reset_is_counted(solver):
+    """f at each inner zs[i] is one evaluation more, without a pullback."""
+    p = LOTKA_VOLTERRA
+    f = counted(p.f)
+    zs, pullback = Backsolve(reset=False).vjp(p.z0, f, p.ts, p.theta, solver)
+    forward = f.evals
+    stats = pullback(cotangent(p)).stats
+    assert (stats.evals, stats.pullbacks) == (f.evals - forward, f.pullbacks)
+    assert stats.evals == stats.pullbacks + len(p.ts) - 2
+    assert stats.bytes == 2 * zs.nbytes
 
 
 # ---- bytes

@@ -90,9 +90,15 @@ def test_of_an_array_of_tolerances_the_largest_explains():
     assert drift_after([2], (solver, solver)).explained() == pytest.approx(40 * (1e-5 + 2e-3))
 
 
-def test_the_largest_component_of_a_state_explains():
+@pytest.mark.parametrize("z0, factor", [([-5.0, 1.0], 0.1), ([0.5, -0.1], 10.0)], ids=["falling", "rising"])
+def test_the_largest_component_at_either_end_of_a_step_explains(z0, factor):
+    """|z| is 5 at the start or at the end of the first step, beside a component of 1."""
     solver = dopri5(1e-3, 0.0)
-    assert drift_after([1], (solver, solver), z0=[-5.0, 1.0]).explained() == pytest.approx(20 * 5e-3)
+    step = odesolve(z0, lambda z, t, theta: (factor - 1) * z, (0.0, 1.0), None, euler(n=1)).steps[0]
+    drift = Drift(np.array(z0), 2, (solver, solver), reset=True)
+    drift.note(0, step)
+    drift.note(1, step)
+    assert drift.explained() == pytest.approx(20e-3 * np.array([5.0, max(np.abs(step.z_next))]))
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "rebuilt"])
