@@ -58,16 +58,16 @@ class Dynamics:
 
     def bind(self, theta, z0):
         """The Bound of f for this theta and for states like z0: here a term is a_theta itself."""
-        first = True
+        looked_at = False
 
         def evaluate_at(fun, z, t):
             """fun(z, t, theta) on a copy of z, which f may keep. Whether f leaves it alone is asked once."""
-            nonlocal first
+            nonlocal looked_at
             own = z.copy()
             result = evaluate(fun, own, t, theta)
-            if first and not np.array_equal(own, z):
+            if not looked_at and not np.array_equal(own, z):
                 raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
-            first = False
+            looked_at = True
             return result
 
         def value(z, t, out):

@@ -57,7 +57,7 @@ def T_taylor(eps, f, z, t, theta):
 
 def a_before_taylor(a_after, eps, f, z, t, theta):
     """a(t + eps) (I + eps df/dz), which is a(t + eps) dT_eps/dz up to O(eps^2)."""
-    return a_after + eps * a_df_dz(a_after, f, z, t, theta)  # (42)
+    return a_after + eps * pull_back(a_after, f, z, t, theta)  # (42)
 
 
 def quotient_taylor(a_after, eps, f, z, t, theta):
@@ -67,15 +67,15 @@ def quotient_taylor(a_after, eps, f, z, t, theta):
 
 def quotient_reduced(a_after, f, z, t, theta):
     """-a(t + eps) df/dz: what is left of (43) when I cancels and eps divides out."""
-    return -a_df_dz(a_after, f, z, t, theta)  # (44)
+    return -pull_back(a_after, f, z, t, theta)  # (44)
 
 
 def da_dt(a, f, z, t, theta):
     """da/dt = -a(t) df(z(t), t, theta)/dz(t): the limit eps -> 0 of (44)."""
-    return -a_df_dz(a, f, z, t, theta)  # (35), (45)
+    return -pull_back(a, f, z, t, theta)  # (35), (45)
 
 
-def a_df_dz(a, f, z, t, theta):
+def pull_back(a, f, z, t, theta):
     """a df/dz: one vector-Jacobian product."""
     _, pullback = as_dynamics(f).vjp(z, t, theta)
     return pullback(a)[0]

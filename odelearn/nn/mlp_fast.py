@@ -107,10 +107,10 @@ def in_place(activation):
     sigma, pullback = ACTIVATIONS[activation]
     if activation == "tanh":
         return sigma, tanh_pullback
-    return sigma if isinstance(sigma, np.ufunc) else partial(write, sigma), pullback
+    return sigma if isinstance(sigma, np.ufunc) else partial(fill, sigma), pullback
 
 
-def write(sigma, x, y):
+def fill(sigma, x, y):
     y[...] = sigma(x)
     return y
 
