@@ -8,7 +8,8 @@ Loops belong to whoever loops. `steps` goes from one time to another, `solve` fr
     for step in steps(stepper, z, t, t_end): ...
     for i, step in solve(stepper, z0, zs, ts): ...
 
-A loop of your own may change z between two steps. Time runs backwards where t_end < t.
+A loop of your own may go on from another z after any step: a new array, not the old one changed in place. Time runs
+backwards where t_end < t.
 """
 
 from collections import namedtuple
