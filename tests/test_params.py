@@ -25,6 +25,7 @@ def test_unravel_undoes_ravel():
     np.testing.assert_array_equal(theta, np.arange(9.0))
     assert_same_tree(unravel(theta), TREE)
     assert [type(branch) for branch in unravel(theta)["deep"]] == [np.ndarray, tuple]
+    assert type(unravel(theta)) is dict and type(unravel(theta)["deep"]) is list
 
 
 def test_ravel_undoes_unravel():
