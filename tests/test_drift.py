@@ -64,6 +64,16 @@ def test_the_drift_of_reversible_is_the_largest_of_all_observations():
     assert 1e-11 < drift[2] < 1e-7 and 0.01 < drift[3] / drift[2] < 100
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reversible_warns_from_half_of_the_digits_on(dtype):
+    """sqrt(eps) of the largest |z|, be that above 1 or below it."""
+    for zs in np.array([[[1.0, -8.0]], [[2.0, 0.0]]], dtype), np.array([[0.125, 0.0], [0.0625, 0.0]], dtype):
+        limit = np.sqrt(np.finfo(dtype).eps) * np.abs(zs).max()
+        Reversible().warn(0.99 * limit, zs, 10)
+        with pytest.warns(DriftWarning, match=r"half of its digits .* coupling\^-N = 0.99\^-10 = 1,"):
+            Reversible().warn(1.01 * limit, zs, 10)
+
+
 # ---- what is explained
 
 

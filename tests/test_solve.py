@@ -10,6 +10,7 @@ from odelearn import (
     EULER,
     HEUN,
     MIDPOINT,
+    RALSTON,
     RK4,
     RK38,
     AdaptiveSteps,
@@ -24,6 +25,7 @@ from odelearn import (
     midpoint,
     observed_order,
     odesolve,
+    ralston,
     rk4,
     rk38,
     unrolled,
@@ -87,7 +89,8 @@ def test_euler_on_a_linear_field_is_a_power_of_a_matrix():
 
 
 @pytest.mark.parametrize(
-    "convenience, tableau", [(euler, EULER), (midpoint, MIDPOINT), (heun, HEUN), (rk4, RK4), (rk38, RK38)]
+    "convenience, tableau",
+    [(euler, EULER), (midpoint, MIDPOINT), (heun, HEUN), (ralston, RALSTON), (rk4, RK4), (rk38, RK38)],
 )
 def test_named_solvers(convenience, tableau):
     assert convenience(n=3) == Solver(tableau, FixedSteps(n=3))
@@ -258,12 +261,38 @@ def test_bad_arguments_are_named_before_the_first_step(arguments, error, message
         (lambda: AdaptiveSteps(first=0.0), "first must be a positive length"),
         (lambda: AdaptiveSteps(max_steps=0), "max_steps"),
         (lambda: AdaptiveSteps(min_step=2.0, max_step=1.0), "min_step <= max_step"),
+        (lambda: AdaptiveSteps(max_step=0.0), "0 <= min_step <= max_step, got min_step = 0.0, max_step = 0.0"),
+        (lambda: AdaptiveSteps(min_step=-0.1), "got min_step = -0.1"),
+        (lambda: AdaptiveSteps(grow=1.0), "0 < shrink < 1 < grow, got shrink = 0.2, grow = 1.0"),
+        (lambda: AdaptiveSteps(shrink=1.0), "shrink = 1.0"),
+        (lambda: AdaptiveSteps(shrink=0.0), "shrink = 0.0"),
+        (lambda: AdaptiveSteps(safety=1.01), "0 < safety <= 1, .* got safety = 1.01"),
+        (lambda: AdaptiveSteps(rtol=np.inf), "rtol must be finite"),
+        (lambda: AdaptiveSteps(rtol=[1e-3, 0.0], atol=[0.0, 0.0]), "must not both be zero"),
         (lambda: Solver(RK4, AdaptiveSteps()), "RK4 has no error estimate"),
     ],
 )
 def test_bad_solvers_are_refused_when_they_are_made(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_ends_of_the_allowed_ranges_are_allowed():
+    p = LINEAR
+    ends = dict(safety=1.0, beta=0.0, min_step=0.05, max_step=0.05, max_steps=40, shrink=0.999, grow=1.001)
+    solve = lambda **control: odesolve(p.z0, p.f, (0.0, 2.0), p.theta, dopri5(0.0, 1e-3, **control))
+    assert solve(**ends).stats.attempts == 40  # as many as max_steps are allowed
+    with pytest.raises(SolverError, match="max_steps = 39 attempts"):
+        solve(**(ends | dict(max_steps=39)))
+    assert odesolve(p.z0, p.f, (0.0, 1.0), p.theta, dopri5(1e-3, 0.0, max_steps=1, first=2.0)).stats.attempts == 1
+    assert FixedSteps(n=1).count(7.0) == FixedSteps(n=np.int64(1)).count(-7.0) == 1
+
+
+def test_a_time_before_the_start_by_round_off_belongs_to_the_first_step():
+    for ts in (0.1, 2.0), (2.0, 0.1):
+        trajectory = odesolve(LINEAR.z0, LINEAR.f, ts, LINEAR.theta, rk4(n=5))
+        for past, step in (2 * ts[0] - ts[1], 0), (2 * ts[1] - ts[0], -1):
+            assert trajectory.step_at(np.nextafter(ts[0] if step == 0 else ts[1], past)) is trajectory.steps[step]
 
 
 def test_first_min_max_step_and_norm_are_obeyed():

@@ -1,5 +1,7 @@
 """Every tableau is what it says, to the last coefficient."""
 
+import copy
+import pickle
 from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
 
@@ -9,6 +11,7 @@ from scipy.integrate import DOP853 as ScipyDOP853
 from scipy.integrate import RK23, RK45
 from scipy.integrate._ivp.rk import Dop853DenseOutput
 
+from odelearn import FixedSteps, Solver
 from odelearn.solvers.coefficients import BOSH3, DOP853, DOPRI5, HEUN, RK4, TABLEAUS, TSIT5
 from odelearn.solvers.order_conditions import (
     TOLERANCE,
@@ -204,6 +207,30 @@ def test_a_tableau_is_a_constant():
             array[0] = 7
     with pytest.raises(FrozenInstanceError):
         tableau.order = 3
+
+
+@every_tableau
+def test_tableaus_are_equal_where_all_their_numbers_are(tableau):
+    """Equal tableaus have one hash. One number that differs is enough, in whatever field."""
+    copies = copy.deepcopy(tableau), pickle.loads(pickle.dumps(tableau))
+    for same in copies:
+        assert same is not tableau and same == tableau and hash(same) == hash(tableau)
+        assert Solver(same, FixedSteps(n=2)) == Solver(tableau, FixedSteps(n=2))
+        if tableau.interpolant is not None:
+            assert same.interpolant == tableau.interpolant and hash(same.interpolant) == hash(tableau.interpolant)
+    last = tableau.stages - 1
+    different = [dict(name="ANOTHER"), dict(order=tableau.order + 1), dict(c=tableau.c / 2 + 0.25)]
+    if last > 0:
+        different += [dict(A=changed(tableau.A, (last, 0))), dict(b=changed(tableau.b, 0, last))]
+    if tableau.b_err is not None:
+        different += [dict(b_err=changed(tableau.b_err, 0, last)), dict(b_err=None)]
+    if tableau.interpolant is not None:
+        shifted = replace(tableau.dense, P=changed(tableau.dense.P, (0, 0)))
+        assert shifted != tableau.interpolant
+        different += [dict(interpolant=shifted), dict(interpolant=None)]
+    for fields in different:
+        assert replace(tableau, **fields) != tableau
+    assert tableau != tableau.name and tableau.dense != tableau
 
 
 def test_a_wrong_tableau_can_be_made_and_is_found_out():

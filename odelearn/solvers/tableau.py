@@ -149,7 +149,7 @@ class ButcherTableau:
 def parts_equal(one, other):
     """Whether all fields of two frozen dataclasses are equal, arrays component by component."""
     pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)]
-    return all(np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y for x, y in pairs)
+    return all(np.array_equal(x, y) if np.ndarray in (type(x), type(y)) else x == y for x, y in pairs)
 
 
 def hermite(b, end, degree=3):
