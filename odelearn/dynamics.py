@@ -83,7 +83,10 @@ class Dynamics:
 
 def weighted_sum(terms, weights=None):
     """sum_i weights_i terms_i; weights 1 if None."""
-    return np.add.reduce(terms) if weights is None else weights.dot(np.stack(terms))
+    if weights is None:
+        return np.add.reduce(terms)
+    terms = np.stack(terms)
+    return weights.dot(terms.reshape(len(terms), -1)).reshape(terms.shape[1:])
 
 
 def evaluate(f, z, t, theta):

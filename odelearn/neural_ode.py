@@ -19,7 +19,8 @@ def odesolve_vjp(z0, f, ts, theta, solver, method=Backsolve()):  # noqa: B008, m
     f       f(z, t, theta) -> dz/dt of the shape and dtype of z: a Dynamics, a layer such as MLP, or an ordinary NumPy
             function, for which the tape supplies the pullback
     ts      (T,) times, strictly increasing or strictly decreasing, T >= 1. Their unit is that of t in f
-    theta   (P,) parameters, or None for no parameters
+    theta   (P,) parameters, or None for no parameters. (E, P) is an ensemble: z0 is (E, ..., D), member e moves by
+            theta[e], and Gradients.theta is (E, P). A layer does all members in one product
     solver  a Solver, such as dopri5(rtol, atol) or rk4(n=10). For Backsolve and Interpolating also scipy_solver(...)
     method  Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward() or Reversible()
 

@@ -159,13 +159,13 @@ class IntegralsAsStates(Integrals):
         return self
 
     def pack(self, s):
-        return np.concatenate([s.reshape(-1), self.a_theta.total, np.array([self.a_t], s.dtype)])
+        return np.concatenate([s.reshape(-1), self.a_theta.total.reshape(-1), np.array([self.a_t], s.dtype)])
 
     def packed_field(self, S, t, k):
         n, ds = self.like.size, np.empty_like(self.like)
         _, a_df_dt, term = self.field(S[:n].reshape(ds.shape), t, ds)
         k[:n] = ds.reshape(-1)
-        k[n:-1] = -self.a_theta.sum_theta([term]) if len(S) > n + 1 else 0  # (51)
+        k[n:-1] = -self.a_theta.sum_theta([term]).reshape(-1) if len(S) > n + 1 else 0  # (51)
         k[-1] = -a_df_dt  # (52)
 
     def slope(self, s, t):
@@ -177,7 +177,7 @@ class IntegralsAsStates(Integrals):
         n = self.like.size
         step = self.inner.step(self.S if s is self.s else self.pack(s), t, t_end)
         self.S, self.s = step.z_next, step.z_next[:n].reshape(self.like.shape)
-        self.a_theta.summed, self.a_t = self.S[n:-1], self.S[-1]
+        self.a_theta.summed, self.a_t = self.S[n:-1].reshape(self.a_theta.summed.shape), self.S[-1]
         return PartOfStep(step.t_next, self.s)
 
     def add(self, step):

@@ -17,7 +17,7 @@ class Gradients:
 
     z0 (*z0.shape)   dL/dz0
     ts (T,)          dL/dts, with the mesh held constant as fractions of each interval
-    theta (P,)       dL/dtheta, summed over the batch; (0,) for theta = None
+    theta (P,)       dL/dtheta, summed over the batch; (0,) for theta = None, (E, P) for an ensemble
     stats            a BackwardStats
     drift            the largest |z(t_i) rebuilt - zs[i]|, from Backsolve and Reversible; otherwise None
     """

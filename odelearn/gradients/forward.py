@@ -37,7 +37,8 @@ class Forward:
         def pullback(a_zs):
             a = np.tensordot(cotangent_of(a_zs, zs).reshape(T, n), Ss, 2)  # (n + P + T,)
             stats = BackwardStats(0, stages * n, zs.nbytes + Ss.nbytes)
-            return Gradients(a[:n].reshape(z0.shape), a[n + P :].astype(np.result_type(a, float)), a[n : n + P], stats)
+            a_theta = a[n : n + P].reshape(0 if theta is None else theta.shape)
+            return Gradients(a[:n].reshape(z0.shape), a[n + P :].astype(np.result_type(a, float)), a_theta, stats)
 
         return zs, pullback
 
@@ -76,5 +77,5 @@ def stage_jacobian(pullback, z, bound, P):
         a_z, df_dt[row], term = pullback(e.reshape(z.shape))
         df_dz[row] = np.reshape(a_z, n)
         if P:
-            df_dtheta[row] = bound.sum_theta([term])
+            df_dtheta[row] = bound.sum_theta([term]).reshape(-1)
     return df_dz, df_dt, df_dtheta

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..dynamics import Dynamics
-from . import mlp_fast
+from . import mlp_ensemble, mlp_fast
 from .activations import ACTIVATIONS
 
 
@@ -33,6 +33,12 @@ def a_theta(uses):
         a_W, a_b = np.dot(x.T, a_pre), np.add.reduce(a_pre)  # (D, H), (H,)
         parts += [a_W.reshape(-1), a_b]
     return np.concatenate(parts)
+
+
+def member_pullbacks(pullbacks, a):
+    """a_z (E, ..., D), a_t, a_theta (E, P): each member's own cotangents, and the sum of those of t."""
+    a_zs, a_ts, a_thetas = zip(*[pullback(a_e) for pullback, a_e in zip(pullbacks, a, strict=True)], strict=True)
+    return np.stack(a_zs), sum(a_ts), np.stack(a_thetas)
 
 
 def integer_power(z, p):
@@ -70,6 +76,7 @@ class MLP(Dynamics):
         MLP([2, 50, 2], time="concat")    tanh([z, t] W0 + b0) W1 + b1, W0 with a third row, that of t
         MLP([2, 50, 2], power=3)          tanh(z^3 W0 + b0) W1 + b1, the paper's spiral demo
     z is (..., D), leading axes are batch. theta is W0, b0, W1, b1, ... end to end, each W (in, out) row by row.
+    For an ensemble theta is (E, P) and z (E, ..., D): member e moves by theta[e].
     The result has the wider dtype of z and theta (the solvers give theta in the precision of z).
     A net with sizes[0] != sizes[-1] is a function like any other, but no dynamics: dz/dt has the shape of z.
     Raises ValueError for a z or theta that does not fit.
@@ -121,12 +128,17 @@ class MLP(Dynamics):
         return parts
 
     def __call__(self, z, t, theta):
+        if len(getattr(theta, "shape", ())) == 2:  # an ensemble: member e moves by theta[e]
+            return np.stack([self(z[e], t, theta[e]) for e in self._members(z, theta)])
         x, _ = self._input(z, t)
         for W, b, (sigma, _) in self._layers(theta):
             x = sigma(np.dot(x, W) + b)
         return self._like(z, x)
 
     def vjp(self, z, t, theta):
+        if len(getattr(theta, "shape", ())) == 2:
+            dzs, pullbacks = zip(*[self.vjp(z[e], t, theta[e]) for e in self._members(z, theta)], strict=True)
+            return np.stack(dzs), lambda a: member_pullbacks(pullbacks, a)
         x, input_pullback = self._input(z, t)  # (N, D)
         inputs, pullbacks = [], []
         for W, b, activation in self._layers(theta):
@@ -144,7 +156,15 @@ class MLP(Dynamics):
 
         return self._like(z, x), pullback
 
-    bind = mlp_fast.bind  # the same for solvers, which come back thousands of times with one theta
+    def bind(self, theta, z0):
+        """The same for solvers, which come back thousands of times with one theta, or with theta (E, P)."""
+        return (mlp_fast if theta.ndim == 1 else mlp_ensemble).bind(self, theta, z0)
+
+    def _members(self, z, theta):
+        """0 ... E - 1, for theta (E, P) and z (E, ..., D)."""
+        if len(z.shape) < 2 or z.shape[0] != theta.shape[0]:
+            raise ValueError(f"z must be ({theta.shape[0]}, ..., D) for theta of shape {theta.shape}, got {z.shape}")
+        return range(theta.shape[0])
 
     def _layers(self, theta):
         """[(W0, b0, activation), (W1, b1, activation), ...], the last one without activation."""

@@ -20,14 +20,17 @@ SMALL = 1024  # numbers in the widest layer up to which a stage waits; a larger 
 
 
 def matrices(f, theta):
-    """[W; b] of every layer (D + 1, H), the hidden ones with the column that makes a 1 (D + 1, H + 1)."""
+    """[W; b] of every layer (D + 1, H), the hidden ones with the column that makes a 1 (D + 1, H + 1).
+
+    theta (P,), or (E, P) for an ensemble: then each [W; b] has the axis E first.
+    """
     Ws, start, last = [], 0, len(f.sizes) - 2
     for i, (D, H) in enumerate(f.shapes[f"W{i}"] for i in range(last + 1)):
         stop = start + (D + 1) * H
-        W = theta[start:stop].reshape(D + 1, H)
+        W = theta[..., start:stop].reshape(*theta.shape[:-1], D + 1, H)
         if i < last:
-            W_and_ones = np.zeros((D + 1, H + 1), theta.dtype)
-            W_and_ones[:, :H], W_and_ones[D, H] = W, ONE[f.activation]
+            W_and_ones = np.zeros((*theta.shape[:-1], D + 1, H + 1), theta.dtype)
+            W_and_ones[..., :H], W_and_ones[..., D, H] = W, ONE[f.activation]
             W = W_and_ones
         Ws.append(W)
         start = stop
@@ -36,8 +39,8 @@ def matrices(f, theta):
 
 def bind(f, theta, z0):
     """The Bound of an MLP: value, vjp and sum_theta for this theta and for states like z0."""
-    D, p, time = f.sizes[0], f.power, f.time is not None
     check_fit(f, z0)
+    D, p, time = f.sizes[0], f.power, f.time is not None
     Ws = matrices(f, theta)
     *hidden, W_out = Ws
     sigma, sigma_pullback = in_place(f.activation)

@@ -93,7 +93,8 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
             float64
     f       f(z, t, theta) -> dz/dt of the shape and dtype of z: a function or a Dynamics
     ts      (T,) strictly increasing or strictly decreasing, T >= 1; ts[0] belongs to z0
-    theta   (P,), or None for no parameters
+    theta   (P,), or None for no parameters. (E, P) is an ensemble in one solve, with z0 (E, ..., D): member e moves by
+            theta[e]
     solver  a Solver: its tableau and where the steps go, such as dopri5(rtol, atol) or rk4(n=10)
     event   an Event or a list of them, to be found in Trajectory.events. A terminal one ends the Trajectory: its time
             is the last of Trajectory.ts, after those of ts that were reached
@@ -107,6 +108,8 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
     """
     z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
     watches = [Watch(event, z0, ts[0], theta) for event in as_events(event)]
+    if watches and theta is not None and theta.ndim == 2:
+        raise ValueError("an ensemble has no events: its members would end at different times; solve them one by one")
     if watches:
         solver = without_horizon(checked_solver(solver), [watch.event for watch in watches])
     elif isinstance(getattr(solver, "control", None), FixedSteps):

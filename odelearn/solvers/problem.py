@@ -17,7 +17,8 @@ def initial_value_problem(z0, f, ts, theta):
     z0    any shape, finite, contiguous; float32, float64, complex64, complex128 stay, anything else becomes float64
     ts    (T,) float64, finite, strictly increasing or strictly decreasing, T >= 1
     theta (P,) finite, in the precision of z0, complex only if z0 is; or None. A layer's own P is f.size. A copy, and
-          read-only: what is derived from it in a solve, and kept for the way back, stays true
+          read-only: what is derived from it in a solve, and kept for the way back, stays true. Or (E, P) for an
+          ensemble, with z0 (E, ..., D): member e moves by theta[e]
     Raises ValueError or TypeError that names the argument.
     """
     for name, x in (("z0", z0), ("ts", ts), ("theta", theta)):
@@ -29,8 +30,8 @@ def initial_value_problem(z0, f, ts, theta):
     if callable(z0):
         raise TypeError("z0 is a function; the arguments are odesolve(z0, f, ts, theta), in this order")
     f, z0, ts = as_dynamics(f), checked_state(z0), checked_times(ts)
-    theta = None if theta is None else checked_parameters(theta, z0.dtype)
-    P = 0 if theta is None else len(theta)
+    theta = None if theta is None else checked_parameters(theta, z0)
+    P = 0 if theta is None else theta.shape[-1]
     if getattr(f, "size", P) != P:
         raise ValueError(f"theta must have the {f.size} parameters of f, got {P}")
     return z0, f, ts, theta
@@ -70,10 +71,15 @@ def checked_times(ts):
     return ts
 
 
-def checked_parameters(theta, dtype):
-    theta = np.asarray(theta)
-    if theta.ndim != 1:
+def checked_parameters(theta, z0):
+    theta, dtype = np.asarray(theta), z0.dtype
+    if theta.ndim not in (1, 2):
         raise ValueError(f"theta must be one flat vector (P,), got shape {theta.shape}; odelearn.ravel makes it one")
+    if theta.ndim == 2 and (z0.ndim < 2 or len(z0) != len(theta)):
+        raise ValueError(
+            f"theta of shape {theta.shape} has {len(theta)} members, so z0 must be ({len(theta)}, ..., D), one state a "
+            f"member, got shape {z0.shape}. One vector of parameters is theta (P,); odelearn.ravel makes it"
+        )
     if theta.dtype.kind == "c":
         if dtype.kind != "c":
             raise TypeError(f"theta is complex but z0 is {dtype}; make z0 complex too: z0 + 0j")
