@@ -97,6 +97,9 @@ def held_by(steps, theta):
     return len(steps) * bytes_of(steps[0].held, theta) + bytes_of(shared, theta)
 
 
+SHARED_BLOCK = 2**22  # an array so large is cut into the arrays of many steps, and each counts by itself
+
+
 def bytes_of(things, theta):
     """Of all arrays found in lists, partial functions and closures; theta, which all share, does not count."""
     arrays, seen, todo = {}, set(), [*things]
@@ -106,7 +109,8 @@ def bytes_of(things, theta):
             continue
         seen.add(id(x))
         if isinstance(x, np.ndarray):
-            arrays[id(owner(x))] = owner(x).nbytes
+            whole = owner(x) if owner(x).nbytes < SHARED_BLOCK else x
+            arrays[id(whole)] = whole.nbytes
         elif isinstance(x, list | tuple):
             todo += x
         elif isinstance(x, partial):

@@ -9,6 +9,7 @@ The derivation stands in mlp.py. The same products in the same order stand here,
                               batch or from many stages; all together get one product, at half the price of one each.
 """
 
+import threading
 from functools import partial
 
 import numpy as np
@@ -92,7 +93,7 @@ def bind(f, theta, z0):
         uses = xs, a_pres
         return a_x, a_t, uses if small else a_theta(f, *uses)
 
-    sum_theta = partial(sum_uses, f) if small else weighted_sum
+    sum_theta = partial(sum_uses, f, threading.local()) if small else weighted_sum
     return Bound(value, vjp, sum_theta) if z0.ndim == 2 else by_rows(value, vjp, sum_theta, D)
 
 
@@ -106,11 +107,12 @@ def check_fit(f, z0):
 
 
 def in_place(activation):
-    """sigma(x, y), which writes into y and returns it, and its pullback, which may write into a_y."""
+    """sigma(x, y), which writes into y and returns it, and its pullback, which may write into a_y, and into a room."""
     sigma, pullback = ACTIVATIONS[activation]
     if activation == "tanh":
         return sigma, tanh_pullback
-    return sigma if isinstance(sigma, np.ufunc) else partial(fill, sigma), pullback
+    without_room = lambda a_y, y, x, room=None: pullback(a_y, y, x)
+    return sigma if isinstance(sigma, np.ufunc) else partial(fill, sigma), without_room
 
 
 def fill(sigma, x, y):
@@ -118,9 +120,9 @@ def fill(sigma, x, y):
     return y
 
 
-def tanh_pullback(a_y, y, _):
+def tanh_pullback(a_y, y, _, room=None):
     """a_y (1 - y^2), the same operations as in the table of activations."""
-    a = a_y * y
+    a = np.multiply(a_y, y, room)
     a *= y
     return np.subtract(a_y, a, a_y)
 
@@ -149,15 +151,31 @@ def by_rows(value, vjp, sum_theta, D):
     return Bound(value_of_rows, vjp_of_rows, sum_theta)
 
 
+def join_stages(rooms, name, part, axis=0):
+    """For every layer the rows of all stages, in arrays that are used again: large ones cost page faults when new.
+
+    rooms: a threading.local() that keeps these arrays under the name, for as many stages as it was last asked for.
+    """
+    layers = list(zip(*part, strict=True))
+    known, joined = getattr(rooms, name, (0, None))
+    if known == len(layers[0]):
+        for layer, room in zip(layers, joined, strict=True):
+            np.concatenate(layer, axis, room)
+    else:
+        joined = [np.concatenate(layer, axis) for layer in layers]
+        setattr(rooms, name, (len(layers[0]), joined))
+    return joined
+
+
 def a_theta(f, xs, a_pres):
     """(P,), from the rows x of every layer, and a_pre, the last layer's first: [a_W; a_b] = x^T a_pre, end to end."""
     parts = [x.T.dot(a_pre)[:, :H] for x, a_pre, H in zip(xs, reversed(a_pres), f.sizes[1:], strict=True)]
     return np.concatenate([part.reshape(-1) for part in parts])
 
 
-def sum_uses(f, terms, weights=None):
+def sum_uses(f, rooms, terms, weights=None):
     """sum_i weights_i a_theta_i from (xs, a_pres) of many stages: their rows become those of one large batch."""
-    xs, a_pres = ([np.concatenate(layer) for layer in zip(*part, strict=True)] for part in zip(*terms, strict=True))
+    xs, a_pres = (join_stages(rooms, name, part) for name, part in zip("xa", zip(*terms, strict=True), strict=True))
     if weights is not None:
         for x, a_pre in zip(xs, reversed(a_pres), strict=True):
             stages = min(x, a_pre, key=np.size).reshape(len(weights), -1)
