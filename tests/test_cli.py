@@ -17,6 +17,7 @@ import pytest
 
 from odelearn import Adam
 from odelearn.__main__ import main
+from odelearn.fitting.predict import predict
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "odelearn"]
@@ -60,6 +61,7 @@ def test_the_main_job_needs_no_arguments_but_here_few_steps(folder):
     assert done.returncode == 0
     for text in ("gradient check passed", "complex step", "R^2 of log counts", "Neural ODE", "Lotka-Volterra"):
         assert text in done.stdout
+    assert "Drawn in odelearn-out/lynx_hare.png" in done.stdout
     assert "loss" in done.stderr and "3/3" in done.stderr
     assert sorted(path.name for path in (folder / "odelearn-out").iterdir()) == ["lynx_hare.npz", "lynx_hare.png"]
     assert (folder / "odelearn-out" / "lynx_hare.png").read_bytes().startswith(b"\x89PNG")
@@ -250,7 +252,7 @@ def test_ctrl_c_saves_what_was_learned_and_resume_goes_on(folder, capsys):
 
 
 @pytest.mark.parametrize("moments_updated", [False, True])
-def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, monkeypatch, moments_updated):
+def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, capsys, monkeypatch, moments_updated):
     """6 steps are planned; Ctrl-C comes within the third, before or after Adam has taken note of its gradient."""
     options = ["--columns", "prey", "--model", "linear", "--steps", "6", "--beside", "linear"]
     assert main(["fit", "good.csv", *options, "--out", "straight"]) == 0
@@ -267,6 +269,7 @@ def test_a_run_stopped_and_resumed_has_the_bits_of_one_never_stopped(folder, mon
     with monkeypatch.context() as patch:
         patch.setattr(Adam, "step", interrupted)
         assert main(["fit", "good.csv", *options, "--out", "stopped"]) == 130
+    assert "the model after 2 steps, the last of which looked at 4 rows. To go on:" in capsys.readouterr().out
     with np.load("stopped/good.npz") as stopped:
         assert len(stopped["history"]) == 2
     assert main(["fit", "--resume", "stopped/good.npz"]) == 0  # the 4 steps that were left
@@ -806,6 +809,15 @@ def test_steps_too_many_for_a_training_are_refused_at_once(folder, capsys, monke
     assert main(["fit", "good.csv", "--solver", "rk4:n=200000"]) == 130  # as far as the first gradient
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "2"), ("0.5", "0.5")])
+def test_a_log_file_gets_fewer_bars_than_a_screen(linear, monkeypatch, given, used):
+    monkeypatch.setenv("TQDM_MININTERVAL", given or "")
+    if given is None:
+        del os.environ["TQDM_MININTERVAL"]
+    assert main(["predict", str(linear), "--until", "9"]) == 0
+    assert os.environ["TQDM_MININTERVAL"] == used
+
+
 def test_a_long_forecast_shows_a_bar_and_a_short_one_does_not(linear, capsys, monkeypatch):
     assert main(["predict", str(linear), "--until", "9"]) == 0
     assert capsys.readouterr().err == ""
@@ -884,6 +896,7 @@ ALTERED = {
     "no columns": ({"series__columns": []}, "ys are not 0 columns"),
     "columns without names": ({"series__columns": [1, 2]}, "the names are not text"),
     "logarithms of what": ({"series__log": "yes"}, "log is not true or false"),
+    "logarithms of nothing": ({"series__log": True, "ys": lambda ys: 0 * ys}, "values that have no logarithm"),
     "another kind of series": ({"series__unit": "day"}, "unit"),
     "another model": ({"settings__model": "mlp"}, "mlp has 84 numbers, but 8 were saved"),
     "no such model": ({"settings__model": "arima"}, "arima"),
@@ -896,6 +909,15 @@ def test_an_altered_model_file_gets_one_line(linear, capsys, changes, words):
     for command in (["predict", "altered.npz", "--until", 9], ["fit", "--resume", "altered.npz"]):
         line = fails(capsys, *command)
         assert words in line and "Traceback" not in line, line
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_shortest_series_can_be_saved_and_read(folder):
+    """3 rows, none held out."""
+    (folder / "short.csv").write_text("t,a\n0,1\n1,2\n2,3\n")
+    assert main(["fit", "short.csv", "--model", "linear", "--hold-out", "0", "--steps", "1", "--out", "out"]) == 0
+    assert main(["predict", "out/short.npz", "--until", "9"]) == predict("out/short.npz", 9, out="same.csv") == 0
+    assert len(table("out/short_forecast.csv")[1]) == len(table("same.csv")[1]) == 201
 
 
 def test_a_model_file_that_was_not_altered_is_read(linear):

@@ -1,5 +1,6 @@
 """What the experiments rest on: the loss and its mask, units, horizons, the files, the forecast."""
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from odelearn import (
+    MLP,
     Backsolve,
     DataError,
     Discrete,
@@ -89,6 +91,17 @@ def test_the_gradient_of_the_loss_is_right_for_every_model(spec, log):
     report = check_gradient(lambda p: t.loss(p, 7), grad(lambda p: t.loss(p, 7)), t.p)
     assert report, str(report)
     assert [row.method for row in report.rows] == ["complex step"]
+
+
+@pytest.mark.parametrize(("spec", "units"), [("mlp", (2, 16, 2)), ("linear", (2, 2))])
+def test_the_network_sees_and_returns_numbers_of_size_one(spec, units):
+    """dz/dt = (s / tau) net((z - m) / s), with tau a tenth of the time: the value, and the value inside of vjp."""
+    s = series()
+    model = model_from(spec, s, np.random.default_rng(0))
+    z, m, scale = np.array([2.0, 5.0]), YS[:7].mean(axis=0), YS[:7].std(axis=0)
+    expected = scale / (TS[6] / 10) * MLP(units)((z - m) / scale, 0.3, model.theta0)
+    assert np.allclose(model.f(z, 0.3, model.theta0), expected, rtol=1e-13)
+    assert np.allclose(model.f.vjp(z, 0.3, model.theta0)[0], expected, rtol=1e-13)
 
 
 def test_held_out_rows_teach_nothing():
@@ -214,6 +227,7 @@ def test_the_forecast_goes_on_with_steps_as_long_as_in_training():
     median = np.median(np.diff(TS))
     mesh = t.mesh(12.3)
     assert np.array_equal(mesh[:9], TS) and mesh[-1] == 12.3
+    assert len(mesh) == 9 + np.ceil((12.3 - 5) / median) and len(t.mesh(-2.0)) == 1 + np.ceil(2 / median)
     assert np.diff(mesh[8:]).max() <= median and np.allclose(np.diff(mesh[8:], 2), 0, atol=1e-14)
     back = t.mesh(-2.0)
     assert back[0] == 0 and back[-1] == -2 and -np.diff(back).min() <= median
@@ -288,6 +302,14 @@ def test_an_interrupted_file_leaves_the_one_before(tmp_path):
         Path(draft).write_bytes(b"half of what w")
         raise KeyboardInterrupt
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["good", "no/such/directory"])
+def test_an_error_in_writing_a_file_names_the_file_and_not_its_draft(tmp_path, name):
+    with pytest.raises(OSError) as error, atomic_write(tmp_path / name) as draft:
+        Path(draft).write_bytes(b"half of what w")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert error.value.filename == str(tmp_path / name) and list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_waits_for_the_model_to_be_written(tmp_path, monkeypatch):
