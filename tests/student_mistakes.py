@@ -474,23 +474,28 @@ def continuous(
     h_theta=True,
     span=lambda ts, i: ts[i - 1] - ts[i],
     ts_of=None,
+    dL_dt=lambda i, a, a_zs, f, zs, ts, theta: np.sum(a_zs[i] * f(zs[i], ts[i], theta)),
+    t_jump=True,
+    time=lambda t, t_i: t,
+    z_start=lambda zs, i: zs[i],
 ):
-    """Algorithm 2 with RK4 for z and a, and sums for a_theta and a_t; the arguments put mistakes in."""
+    """Algorithm 2: RK4 for z, the midpoint rule for a, sums for a_theta and a_t. The arguments put mistakes in."""
 
     def adjoint(z0, f, ts, theta, a_zs):
         zs = odesolve(z0, f, ts, theta, rk4(n=n)).zs
         a, a_theta, a_ts = start(a_zs), np.zeros(theta.size), np.zeros(len(ts))
         a_t = 0.0
         for i in range(len(ts) - 1, 0, -1):
-            a_ts[i] = np.sum(a_zs[i] * f(zs[i], ts[i], theta))
-            a_t = a_t + boundary * a_ts[i]
+            a_ts[i] = dL_dt(i, a, a_zs, f, zs, ts, theta)
+            if t_jump or i == len(ts) - 1:
+                a_t = a_t + boundary * np.sum(a_zs[i] * f(zs[i], ts[i], theta))
             a = a + before(a_zs, i)
-            z, t, h = zs[i], ts[i], span(ts, i) / n
+            z, t, h = z_start(zs, i), ts[i], span(ts, i) / n
             a_theta = a_theta if carry else 0 * a_theta
             for _ in range(n):
                 z_mid = odesolve(z, f, (t, t + h / 2), theta, rk4(n=1)).zs[-1]
-                half = a + h / 2 * signs[0] * f.vjp(z, t, theta)[1](a)[0]
-                a_z, a_tau, a_th = f.vjp(z_mid, t + h / 2, theta)[1](half)
+                half = a + h / 2 * signs[0] * f.vjp(z, time(t, ts[i]), theta)[1](a)[0]
+                a_z, a_tau, a_th = f.vjp(z_mid, time(t + h / 2, ts[i]), theta)[1](half)
                 z, t = odesolve(z, f, (t, t + h), theta, rk4(n=1)).zs[-1], t + h
                 a = a + (h if h_a else 1) * signs[0] * a_z
                 a_theta = a_theta + (h if h_theta else 1) * signs[1] * a_th
@@ -583,6 +588,19 @@ ADJOINT = {
     "h forgotten in a_theta": (check_adjoint, continuous(h_theta=False), "missing h in a_theta"),
     "h forgotten in a": (adjoint_of("z0"), continuous(h_a=False), "a_z0: missing h, it seems"),
     "positive h": (no_ts, continuous(span=lambda ts, i: ts[i] - ts[i - 1]), "solved away from t_(i-1)"),
+    "z of the other end": (no_ts, continuous(z_start=lambda zs, i: zs[i - 1]), "z of the wrong end"),
+    "time of the interval": (no_ts, continuous(time=lambda t, t_i: t_i), "stale time"),
+    "a_t without its jumps": (check_adjoint, continuous(t_jump=False), "a_t does not jump"),
+    "all of a in dL/dt_i": (
+        check_adjoint,
+        continuous(dL_dt=lambda i, a, a_zs, f, zs, ts, th: np.sum(a * f(zs[i], ts[i], th))),
+        "dL/dt_i with all of a",
+    ),
+    "-a df/dt for dL/dt_i": (
+        check_adjoint,
+        continuous(dL_dt=lambda i, a, a_zs, f, zs, ts, th: -f.vjp(zs[i], ts[i], th)[1](a_zs[i])[1]),
+        "dL/dt_i = -a df/dt",
+    ),
     "f of t_N in dL/dt_0": (
         check_adjoint, t0(lambda ab, a, at, f, zs, ts, th, a_zs: -np.sum(ab * f(zs[-1], ts[-1], th))),
         "stale f in dL/dt_0"),

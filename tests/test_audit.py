@@ -280,6 +280,14 @@ def test_what_no_single_coefficient_explains_is_said_to_be_so():
     )
 
 
+def test_an_error_estimate_that_lacks_its_h_in_one_direction_of_time_is_told_which():
+    def solve(z0, f, ts, tol=1e-6):
+        return adaptive(DOPRI5, np.ones_like if ts[-1] < ts[0] else lambda h: h)(z0, f, ts, tol)
+
+    (row,) = [row for row in audit(solve).rows if row.check == "evaluations, other unit of time"]
+    assert row.verdict == "WRONG" and row.forwards == pytest.approx(1, abs=0.1) and row.backwards > 2
+
+
 def test_a_wrong_estimate_is_named():
     b_err = DOPRI5.b_err + 1e-3 * np.array([1, -1, 0, 0, 0, 0, 0])
     assert diagnose_tableau(replace(DOPRI5, b_err=b_err)).startswith("b - b_err is of order 1 only, far below 5")
@@ -464,6 +472,38 @@ def test_an_order_needs_errors_between_round_off_and_nonsense():
         for errors in (lambda n: 0.0, lambda n: np.inf)
     ]
     assert orders == [np.inf, 0.0] and [shown(order) for order in (*orders, np.nan)] == ["exact", "0", "-"]
+
+
+def test_the_last_trial_tells_round_off_from_nonsense():
+    order = lambda *errors: estimate_order(
+        [(1 / n, e) for n, e in zip((4, 8, 16), errors, strict=True)], 3, error_of=float
+    )
+    assert order(np.inf, np.inf, 0.0) == np.inf and order(0.0, np.inf, np.inf) == 0.0
+    assert order(1.0, 4.0**-8, 0.0) == np.inf  # one error alone has no slope
+
+
+def test_what_is_expected_of_an_order_depends_on_how_it_is_measured():
+    """Half an order below by the lengths of the steps; an eighth of it, or half of that on y' = -y, by evaluations."""
+    expected = lambda *arguments: {row.expected for row in audit(*arguments).rows if row.check.startswith("order on")}
+    assert expected(loop(euler), 1) == {"> 0.50"} and expected(loop(classical)) == {"> 3.50"}
+    assert expected(Solver(DOP853, FixedSteps(n=1))) == {"> 7.50"}
+    assert expected(adaptive(BOSH3), 3) == {"> 2.62"}
+    report = audit(adaptive(BOSH3))
+    (least,) = {row.expected for row in report.rows if row.check.startswith("order on")}
+    assert float(least[2:]) == pytest.approx(min(report.orders["y' = -y"]) / 2, abs=0.01)
+
+
+def test_a_solver_that_takes_no_third_component_is_audited_all_the_same():
+    """The row with time as a state stays empty."""
+
+    def two_components(z0, f, ts):
+        if z0.shape == (3,):
+            raise ValueError("z must have two components")
+        return loop(classical)(z0, f, ts)
+
+    report = audit(two_components, 4)
+    (row,) = [row for row in report.rows if row.check.startswith("time as a state")]
+    assert report and np.isnan(row.forwards) and np.isnan(row.backwards)
 
 
 def test_a_trial_that_did_not_come_out_is_infinitely_wrong():

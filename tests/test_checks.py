@@ -175,6 +175,33 @@ def test_the_derivative_along_a_is_not_the_pullback():
     assert check_vjp(along, np.array([0.3, 0.8, -0.4])).mistakes[0].startswith("a_x: transposed: this is J a")
 
 
+SLOPE_OF = {  # y = g(x) and its slope
+    "tanh": (np.tanh, lambda y: 1 - y * y),
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda y: y * (1 - y)),
+    "exp": (np.exp, lambda y: y),
+    "relu": (lambda x: np.maximum(x, 0), lambda y: np.where(y > 0, 1.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("name", SLOPE_OF)
+def test_a_forgotten_activation_is_named(name):
+    g, slope = SLOPE_OF[name]
+    x = np.array([[0.7, -0.4, 1.3], [-1.1, 0.2, 0.5]])
+    W = np.array([[1.0, 0.3], [-0.5, 2.0], [0.8, -0.7]])
+
+    def layer(right):
+        def fun(x, W):
+            y = g(x @ W)
+            scaled = (lambda a: a * slope(y)) if right else (lambda a: a)
+            return y, lambda a: (scaled(a) @ W.T, x.T @ scaled(a))
+
+        return fun
+
+    assert check_vjp(layer(True), x, W)
+    (mistake,) = check_vjp(layer(False), x, W).mistakes
+    assert mistake.startswith(f"activation: the derivative of {'the ' if name == 'sigmoid' else ''}{name}")
+
+
 def test_two_mistakes_are_two_sentences():
     verdict = check_vjp(field(lambda z, t, th: (-z, t, th / 3)))
     assert [text.split(":")[0] for text in verdict.mistakes] == ["a_z", "a_theta"]
@@ -266,6 +293,14 @@ def test_a_stage_that_only_an_error_estimate_uses_may_be_left_out():
     assert "this is BOSH3, asked for is HEUN" in check_step(three_stages, like=HEUN).mistakes[0]
 
 
+def test_a_stale_time_is_told_once_with_its_stage_beside_what_the_audit_says():
+    mistakes = check_step(changed(c=0), 2).mistakes
+    assert [text.split(":")[0] for text in mistakes].count("stale time") == 1 and "stage 2" in mistakes[0]
+    assert any(text.startswith("declared 2, observed 1.0 on y' = y cos t") for text in mistakes[1:])
+    mistakes = check_step(changed(c=0.9, a=1.0), 2).mistakes  # seen by the audit too, if no stage can be named
+    assert any(text.startswith("stale time: stage 2") for text in mistakes)
+
+
 def test_the_difference_between_two_methods_is_shown():
     theta_method = ButcherTableau("MINE", order=2, A=[[0, 0], [0.6, 0]], b=[1 / 6, 5 / 6], c=[0, 0.6])
     step = student_mistakes.butcher_loop(theta_method)
@@ -278,6 +313,12 @@ def test_the_difference_between_two_methods_is_shown():
     assert called in check_step(step, like=RK4).mistakes
     third = lambda *args: classic(*args) + 0 * args[0](args[1], args[2], args[4])
     assert check_step(third, like=RK4)  # the value counts, not the number of calls
+
+
+def test_a_method_is_compared_in_both_directions_of_time():
+    for step in student_mistakes.absolute_h_in_the_stage, student_mistakes.absolute_h_in_the_time:
+        mistakes = check_step(step, like=MIDPOINT).mistakes
+        assert mistakes[0].startswith("sign: abs(h)") and mistakes[1].startswith("another method")
 
 
 def test_the_order_asked_for_wins_over_that_of_the_method():
@@ -529,10 +570,23 @@ def test_the_gradient_of_other_numbers_is_named():
     ]
 
 
+def test_a_factor_is_named_though_nothing_else_is_asked_for():
+    scaled = lambda *p: (1.5 * algorithm2(*p)[0], None, None)
+    assert check_adjoint(scaled, of="z0").mistakes[0].startswith("a_z0: factor: gradient = 1.5 reference")
+
+
 def test_items_in_another_order_are_told():
     assert (
         check_adjoint(lambda *p: algorithm2(*p)[::-1]).mistakes[0].startswith("wrong order: return a_z0, a_ts, a_theta")
     )
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_gradient_that_has_grown_beyond_all_bounds_points_to_a_missing_h(sign):
+    grown = lambda *p: (sign * 1e5 * np.exp(algorithm2(*p)[0]), None, None)
+    assert check_adjoint(grown, of="z0").mistakes[0].startswith("a_z0: missing h, it seems: ")
+    large = lambda *p: (sign * 100 * np.exp(algorithm2(*p)[0] / 4), None, None)
+    assert check_adjoint(large, of="z0").mistakes == ["a_z0: no simple pattern"]
 
 
 @pytest.mark.parametrize("n", [10, 200])

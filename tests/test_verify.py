@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from odelearn.params import leaves, tree_map
-from odelearn.verify.differences import extrapolate
+from odelearn.verify.differences import difference_quotient, extrapolate
 from odelearn.verify.gradient_check import (
     Report,
+    are_same,
     check_gradient,
     complex_step,
     dot_product_test,
@@ -88,6 +89,15 @@ def test_richardson_knows_its_error(rng):
         x, c, omega = np.float64(rng.standard_normal()), 10.0 ** rng.uniform(-3, 6), 10.0 ** rng.uniform(-2, 2)
         slope, error, _ = extrapolate(lambda x: c + np.sin(omega * x), x)  # noqa: B023
         assert abs(slope - omega * np.cos(omega * x)) < 10 * error
+
+
+def test_a_difference_quotient_knows_the_size_of_what_it_subtracts():
+    """Round-off is a part of the larger value, whatever its sign."""
+    for line in (lambda x: x, lambda x: x - 3, lambda x: 3 - x):
+        for sign in 1, -1:
+            quotient, size = difference_quotient(lambda x: sign * line(x), np.float64(0.5), 1.0, 1.0)  # noqa: B023
+            assert abs(quotient) == 1 and size == max(abs(line(1.5)), abs(line(-0.5)))
+    assert are_same(np.array([1.0, 2.0]), np.array([1.0, 2.0])) and not are_same(np.array([1.0, 2]), np.array([1.0, 3]))
 
 
 def test_derivatives_have_the_shape_of_fun_and_then_of_x(rng):
@@ -706,6 +716,19 @@ def wrong_column(g):
 )
 def test_a_slip_is_known_by_its_pattern(net, leaf, slip, diagnosis):
     assert planted(net, leaf, slip).startswith(diagnosis)
+
+
+def test_a_corner_of_an_array_of_three_axes_is_found(rng):
+    """Rows are along the first axis, columns along the last."""
+    x = rng.standard_normal((3, 2, 4))
+    cube = lambda x: np.sum(x**3)
+    for where, said in ((np.s_[1], "row 1"), (np.s_[..., 3], "column 3"), (np.s_[:, :, 1], "column 1")):
+        g = 3 * x**2
+        g[where] += rng.uniform(1, 2, g[where].shape)
+        assert check_gradient(cube, g, x).diagnosis == f"x: local: only {said} is wrong"
+    g = 3 * x**2
+    g[:, 1] += 1
+    assert check_gradient(cube, g, x).diagnosis == "x: no simple pattern"
 
 
 def test_one_slip_in_many_leaves_is_told_once(net):

@@ -12,9 +12,8 @@ from ..solvers.coefficients import TABLEAUS
 from ..solvers.order_conditions import order_conditions
 from ..solvers.tableau import ButcherTableau
 
-Moves = namedtuple(
-    "Moves", "h Z t z_next"
-)  # where f was called, relative to (z, t): h A (s, s), h c (s,); and h b (s,)
+# Of one step, relative to (z, t): Z (s, s) = h A and t (s,) = h c, where f was called, and z_next (s,) = h b.
+Moves = namedtuple("Moves", "h Z t z_next")
 
 
 def read_moves(step, stages, h, theta, t=0.3):
@@ -105,12 +104,12 @@ def find_other_method(step, stages, theta, like):
         yield f"another method: {compare_coefficients(tableau, like)}, asked for is {like.name}"
 
 
-def swinging(z, t, theta):
+def nonlinear_field(z, t, theta):
     """A field that depends on everything, with no symmetry."""
     return np.sin(theta[0] * z[::-1]) * np.cos(t) + z * z / 3
 
 
-TRIES = [(swinging, np.array([0.4, -0.7]), 0.3, 0.2), (swinging, np.array([0.9, 0.5]), 1.3, -0.3)]
+TRIES = [(nonlinear_field, np.array([0.4, -0.7]), 0.3, 0.2), (nonlinear_field, np.array([0.9, 0.5]), 1.3, -0.3)]
 
 
 def step_by(tableau, f, z, t, h, theta):
@@ -139,10 +138,8 @@ def is_same_method(tableau, other):
     """Whether all coefficients agree, last stages that only an error estimate uses apart."""
     s = min(tableau.stages, other.stages)
     unused = np.concatenate([tableau.b[s:], other.b[s:]])
-    return not unused.any() and all(
-        are_equal(x, y)
-        for x, y in ((tableau.A[:s, :s], other.A[:s, :s]), (tableau.b[:s], other.b[:s]), (tableau.c[:s], other.c[:s]))
-    )
+    used = lambda t: np.concatenate([t.A[:s, :s].ravel(), t.b[:s], t.c[:s]])
+    return not unused.any() and are_equal(used(tableau), used(other))
 
 
 def compare_coefficients(tableau, like):

@@ -112,9 +112,8 @@ def find_wrong_shapes(found, x):
         return
     shapes, expected = [np.shape(a) for a in found], [value.shape for value in x.values()]
     if shapes != expected and sorted(shapes) == sorted(expected) and not any(a is None for a in found):
-        if len(x) > 1:
-            yield f"wrong order: return the cotangents in the order of the arguments, {', '.join(x)}"
-            return
+        yield f"wrong order: return the cotangents in the order of the arguments, {', '.join(x)}"
+        return
     for (name, value), a in zip(x.items(), found, strict=True):
         got, want = np.shape(a), value.shape
         if a is None:
@@ -176,20 +175,9 @@ SLOPES = {
 
 def explain(leaf, leaves, x, fun, a_y):
     """The kind of mistake that one wrong cotangent shows, what to do about it, and its worst component."""
-    text = find_pattern(
-        leaf,
-        leaves,
-        (
-            find_non_finite,
-            find_mean(x),
-            find_multiple,
-            find_transpose,
-            find_untransposed_matrix(x),
-            find_forward(x, fun, a_y),
-            find_sign_pattern,
-            find_place,
-        ),
-    )
+    special = find_untransposed_matrix(x), find_forward(x, fun, a_y)
+    patterns = find_non_finite, find_mean(x), find_multiple, find_transpose, *special, find_sign_pattern, find_place
+    text = find_pattern(leaf, leaves, patterns)
     _, i = leaf.worst
     g, r = leaf.gradient.flat[i], leaf.reference.flat[i]
     hint = next((hint for kind, hint in HINTS.items() if text.startswith(kind)), "")
