@@ -14,9 +14,18 @@ from odelearn.solvers.order_conditions import certify
 from odelearn.solvers.runge_kutta import Step
 from odelearn.solvers.scipy_bridge import scipy_solver
 from odelearn.verify.solver_audit import audit, shown
-from odelearn.verify.solver_diagnosis import add_at, diagnose_tableau
+from odelearn.verify.solver_diagnosis import (
+    add_at,
+    as_row,
+    diagnose_first_row,
+    diagnose_orders,
+    diagnose_shape,
+    diagnose_speed,
+    diagnose_tableau,
+    diagnose_unit_of_time,
+)
 from odelearn.verify.solver_order import estimate_order, refine_mesh, study_convergence
-from odelearn.verify.solver_problems import FORCED, PROBLEMS, SPANS
+from odelearn.verify.solver_problems import FORCED, PROBLEMS, SPANS, UNIT_SLOPE
 from odelearn.verify.solver_trials import Trial, Trials, describe_solver
 
 EPS = np.finfo(float).eps
@@ -269,6 +278,91 @@ def test_swapped_weights_are_named_whatever_became_of_the_estimate(tableau):
     assert f"b - b_err of order {tableau.order}" in diagnose_tableau(consistent)
 
 
+NAN = np.nan
+# fmt: off
+PATTERNS = [  # orders on LINEAR, FORCED, SYSTEM, FORCED_SYSTEM (forwards, backwards), declared, least; what they mean
+    ([(4, 4), (4, 4), (4, 4), (4, 4)],         4,    3.5, ""),
+    ([(4, NAN), (4, NAN), (4, NAN), (4, NAN)], 4,    3.5, ""),
+    ([(4, 4), (1, 1), (4, 4), (1, 1)],         4,    3.5, "declared 4, observed 1.0 on y' = y cos t but 4.0 on y' = -"),
+    ([(4, 4), (4, 1), (4, 4), (4, 1)],         4,    3.5, "wrong backwards only, 4.0 forwards and 1.0 backwards on y'"),
+    ([(4, 4), (1, 4), (4, 4), (1, 4)],         4,    3.5, "wrong forwards only, 1.0 forwards and 4.0 backwards on y'"),
+    ([(4, 4), (4, 3.4), (4, 4), (4, 4)],       4,    3.5, "declared 4, observed 3.4 on y' = y cos t but 4.0 on y' = -"),
+    ([(1, NAN), (1, NAN), (1, NAN), (1, NAN)], 4,    3.5, "declared 4, observed 1.0 on y' = -y already: a coefficient"),
+    ([(4, 4), (4, 4), (3, 3), (3, 3)],         None, 3.5, "observed 3.0 on x' = y - sin x, y' = x' cos x - x but 4.0"),
+    ([(4, 4), (4, 4), (3, 3), (3, 3)],         4,    3.5, "a coefficient of A or b is off, in conditions that linear"),
+    ([(4, 4), (4, 4), (4, 4), (3, 3)],         4,    3.5, "but 4.0 on y' = -y: the nodes c are off"),
+    ([(3, 3), (3, 3), (3, 3), (3, 3)],         4,    3.5, "declared 4, observed 3.0 on y' = -y already: one order low"),
+    ([(3, 3), (2, 2), (3, 3), (3, 3)],         4,    3.5, "declared 4, observed 3.0 on y' = -y already: a coefficient"),
+    ([(3, 3), (3, 3), (3, 3), (3, 3)],         None, 3.5, "observed 3.0 on y' = -y already: a coefficient of A or b i"),
+    ([(0, 0.4), (0, 0), (0, 0), (0, 0)],       4,    3.5, "already: the error does not fall. Do the steps get shorter"),
+    ([(0, 0), (0.6, 0.6), (0, 0), (0, 0)],     4,    3.5, "already: a coefficient of A or b is off"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("pairs, declared, least, said", PATTERNS, ids=range(len(PATTERNS)))
+def test_what_a_pattern_of_orders_means(pairs, declared, least, said):
+    fault = diagnose_orders(dict(zip(PROBLEMS, pairs, strict=True)), declared, least)
+    assert said in fault if said else fault == ""
+
+
+def test_what_the_evaluations_in_another_unit_of_time_mean():
+    """Up to a factor of 2 it may be chance; the direction of time that shows it more is the one that is told."""
+    for ratios in ([1, 1], [1.9, 0.6], [0.55, NAN], [NAN, NAN]):
+        assert diagnose_unit_of_time(ratios) == ""
+    assert "takes 2.1 times as many evaluations: a factor h is missing" in diagnose_unit_of_time([1, 2.1])
+    assert "takes 0.45 times as many evaluations: there is a factor h too many" in diagnose_unit_of_time([0.45, 1.9])
+    assert "takes 30 times" in diagnose_unit_of_time([NAN, 30]) and "takes 5 times" in diagnose_unit_of_time([5, 0.3])
+
+
+def test_what_a_solve_of_unit_slope_means():
+    ts = np.array([0.0, 1.0, 3.0])
+    exact = UNIT_SLOPE.exact(ts)
+    trial = lambda zs, raised=None: Trial(UNIT_SLOPE, ts, zs, [], None, raised)
+    assert diagnose_shape(trial(exact)) == diagnose_first_row(trial(exact)) == diagnose_speed(trial(exact)) == ""
+    assert diagnose_shape(trial(None, "ValueError: no")) == "the solver raises ValueError: no"
+    assert diagnose_shape(trial(exact[:, :1])).endswith("= (3, 2)")
+    assert diagnose_shape(trial(exact[:2])).endswith("zs[0] is z0 itself")
+    assert diagnose_first_row(trial(exact + 1)).startswith("zs[0] = [2. 3.] is not z0 = [1. 2.]")
+    assert "one step off" in diagnose_first_row(trial(exact[[1, 2, 2]])) and "the same" in diagnose_first_row(
+        trial(exact[[2, 2, 2]])
+    )
+    assert "the wrong way" in diagnose_speed(trial(exact[0] - ts[:, None]))
+    for speed, said in ((2, "as by 2 steps where 1 are due"), (1.25, "as by 5 steps where 4 are due"),
+                        (0.5, "as by 1 steps where 2 are due"), (0.75, "as by 3 steps where 4 are due")):  # fmt: skip
+        assert said in diagnose_speed(trial(exact[0] + speed * ts[:, None]))
+    assert "steps where" not in diagnose_speed(trial(exact[0] + 0.97 * 1.01 * ts[:, None]))
+    late = exact + [[0], [0], [0.5]]
+    assert diagnose_speed(trial(late)).startswith(
+        "from ts[1] to ts[2], y' = 1 moves z by 2.5 instead of 2, as by 5 steps"
+    )
+    still = exact[[0, 1, 1]]
+    assert diagnose_speed(trial(still)).startswith(
+        "from ts[1] to ts[2], y' = 1 moves z by 0 instead of 2: no step is made"
+    )
+
+
+def test_a_row_tells_the_direction_of_time_that_is_wrong():
+    assert as_row("check", [1, 2], "3", "") == ("check", 1, 2, "3", "ok", "")
+    assert as_row("check", [1, 2], "3", "both") == ("check", 1, 2, "3", "WRONG", "both")
+    assert as_row("check", [1, 2], "3", ["here", ""], "note") == ("check", 1, 2, "3", "note", "forwards: here")
+    assert as_row("check", [1, 2], "3", ["", "there"])[-2:] == ("WRONG", "backwards: there")
+    assert as_row("check", [1, 2], "3", ["here", "there"])[-2:] == ("WRONG", "here")
+
+
+def test_numbers_in_the_table():
+    shows = {
+        "text": "text",
+        0: "0",
+        0.004: "4.0e-03",
+        0.005: "0.01",
+        -2.5: "-2.50",
+        999.0: "999.00",
+        1000.0: "1.0e+03",
+    }
+    assert all(shown(value) == text for value, text in shows.items())
+
+
 def test_what_no_single_coefficient_explains_is_said_to_be_so():
     unexplained = "and no single coefficient explains it"
     assert diagnose_tableau(replace(BOSH3, order=4)) == f"b is of order 3 instead of 4, {unexplained}"
@@ -394,6 +488,90 @@ def test_the_end_of_an_interpolant_is_certified():
     )
     (row,) = [row for row in report.rows if row.check == claim]
     assert not report and row.verdict == "WRONG" and row.forwards == pytest.approx(1e-6, rel=1e-3)
+
+
+def test_every_row_of_a_sound_adaptive_solver_says_what_theory_says():
+    """In both directions of time, each measured on its own."""
+    rows = {row.check: row for row in audit(adaptive(BOSH3), 3).rows}
+    both = lambda check: [rows[check].forwards, rows[check].backwards]
+    assert both("shape of zs") == ["(5, 2)"] * 2 and rows["shape of zs"].expected == "(5, 2)"
+    assert both("zs[0] - z0") == [0, 0] and both("dz/dt for f = 1") == pytest.approx([1, 1], abs=1e-12)
+    for problem in PROBLEMS:
+        assert both(f"order on {problem.name}") == pytest.approx([3, 3], abs=0.5)
+    assert both("time as a state: evaluations") == pytest.approx([1, 1], abs=0.3)
+    assert both("evaluations, other unit of time") == pytest.approx([1, 1], abs=0.1)
+    assert all(0.1 < value < 100 for value in both("error / tolerance, at most"))
+    assert all(0 < value < 2 for value in both("error, observed more often"))
+    assert both("z0 is float32") == ["float64"] * 2 and both("z0 is complex64") == ["complex128"] * 2
+    assert both("z0 is a matrix") == ["raises"] * 2  # b @ k is another product there
+    assert both("f called outside, by") == [0, 0] and both("inputs changed") == ["none", "none"]
+    assert [rows[check].expected for check in ("zs[0] - z0", "dz/dt for f = 1", "f called outside, by")] == [
+        "0",
+        "1",
+        "0",
+    ]
+    verdicts = {check: row.verdict for check, row in rows.items() if row.verdict != "ok"}
+    assert verdicts == {f"z0 is {kind}": "note" for kind in ("float32", "complex64", "a matrix")}
+
+
+def test_every_row_of_a_sound_solver_with_fixed_steps_says_what_theory_says():
+    report = audit(rk4(n=2))
+    rows = {row.check: row for row in report.rows}
+    both = lambda check: [rows[check].forwards, rows[check].backwards]
+    for problem in PROBLEMS:
+        assert both(f"order on {problem.name}") == pytest.approx([4, 4], abs=0.2)
+        assert report.orders[problem.name] == tuple(both(f"order on {problem.name}"))
+    assert all(0 < value < 1e-11 for value in both("time as a state: z moves by"))
+    assert both("order of dense output") == pytest.approx([4, 4], abs=0.2)
+    assert both("z0 is float32") == ["float32"] * 2 and both("z0 is complex64") == ["complex64"] * 2
+    for check in (
+        "rows of A sum to c",
+        "b is of order 4",
+        "the interpolant is of order 3",
+        "the interpolant ends at z_next",
+    ):
+        assert 0 <= rows[check].forwards < 1e-15 and rows[check].backwards == "" and rows[check].expected == "0"
+    assert {row.verdict for row in report.rows} == {"ok"} and report.notes == report.diagnosis == ""
+    embedded = [row for row in audit(Solver(DOPRI5)).rows if row.check == "b - b_err is of order"]
+    assert [tuple(row[1:5]) for row in embedded] == [("4", "", "> 2.5", "ok")]
+
+
+def test_what_is_recorded_of_all_trials():
+    """By direction: the largest excursion outside the interval, relative to its length, and what was written to."""
+    trials, ts = Trials(), np.array([0.0, 2.0])
+    trials.run(lambda z0, f, ts: [f(z0, 2.5), f(z0, -0.1)], FORCED, ts)
+    trials.run(lambda z0, f, ts: [f(z0, 2.1)], FORCED, ts)
+    trials.run(lambda z0, f, ts: [f(z0, 2.0 + 1e-13)], FORCED, ts[::-1])
+    assert trials.outside == {"forwards": pytest.approx(0.25), "backwards": 0}
+    assert trials.changed == {"forwards": "", "backwards": ""}
+
+    def writes(z0, f, ts):
+        ts += 1
+        return z0
+
+    trials.run(writes, FORCED, ts[::-1])
+    assert trials.changed == {"forwards": "", "backwards": "ts"}
+    np.testing.assert_array_equal(ts, [0.0, 2.0])
+    trials.directions = ["backwards"]
+    np.testing.assert_equal(trials.measure_both(len), [np.nan, 9])
+
+
+def test_a_trial_gives_up_after_so_many_evaluations():
+    forever = lambda z0, f, ts: [f(z0, 0.5) for _ in range(100)]
+    trial = Trials(10).run(forever, FORCED, np.array([0.0, 1.0]))
+    assert trial.evals == 10 and trial.zs is None
+    assert trial.raised == "RuntimeError: given up after 10 evaluations of f, at t = 0.5"
+    assert Trials(100).run(forever, FORCED, np.array([0.0, 1.0])).evals == 100
+
+
+def test_the_error_of_a_trial_is_relative_to_the_largest_component():
+    ts = np.array([0.0, 1.0])
+    off = lambda t: FORCED.exact(t) + [0.01, 0]
+    trial = Trial(FORCED, ts, off(ts), [], off, None)
+    assert trial.error == pytest.approx(0.01 / FORCED.exact(ts).max())
+    between = FORCED.exact(np.array([0.3, 0.7]))
+    assert trial.dense_error == pytest.approx(0.01 / between.max())
+    assert trial._replace(zs=None).dense_error == np.inf
 
 
 def test_the_orders_observed_are_those_of_the_method():
