@@ -176,6 +176,7 @@ def test_jacobian_has_the_shape_of_y_then_of_x():
     close(J, expected)
     close(jacobian(lambda t: t * V)(0.5), V)
     close(jacobian(lambda z, s: s * z, argnum=1)(z, 0.5), z)
+    close(jacobian(lambda s, z: s * z)(0.5, z), z)
 
 
 @pytest.mark.parametrize("argnum", [0, 1, -1, -2, np.int64(1)])
@@ -222,6 +223,8 @@ def test_no_perturbation_confusion():
     assert grad(lambda x: x * grad(lambda y: x * y)(x))(2.0) == 4.0  # d/dx x^2, of y only the slot counts
     assert grad(lambda x: grad(lambda y: x * x * y + y**3)(x))(2.0) == 16.0  # d/dx (x^2 + 3 x^2)
     assert grad(lambda x: grad(lambda y: y * y * x)(3.0))(2.0) == 6.0  # whichever of the two stands on the left
+    assert grad(lambda x: x + grad(lambda y: x * x)(1.0))(2.0) == 1.0  # to the inner tape x * x is a constant
+    assert vjp(lambda x: vjp(lambda y: x * x, 1.0)[0], 3.0)[1](1.0) == (6.0,)  # and to the outer one it is not
     assert grad(lambda x: grad(lambda y: grad(lambda z: z * y * x)(1.0) + y * x)(1.0) * x)(3.0) == 12.0  # d/dx 2 x^2
 
 
