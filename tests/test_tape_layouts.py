@@ -102,6 +102,8 @@ def test_vjp_sees_the_numbers_only(shape, dtype_x, layout_x, dtype_y, layout_y, 
         assert a_v.dtype == (v.dtype if z.dtype.kind == "f" else np.result_type(v.dtype, "c8"))
         close(a_v, exact.astype(a_v.dtype), x, y)
         assert isinstance(a_v, np.generic) or (a_v.flags.writeable and not np.shares_memory(a_v, laid[2]))
+    handed_on, _ = vjp(lambda x: x, laid[0])
+    assert handed_on.dtype.isnative and np.array_equal(handed_on, x)
     if not isinstance(laid[0], list):
         assert np.array_equal(laid[0], draw(shape, dtype_x, seed))  # as it was
 
