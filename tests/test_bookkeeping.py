@@ -16,6 +16,7 @@ from odelearn import (
     Discrete,
     FixedSteps,
     Interpolating,
+    Reversible,
     Solver,
     bosh3,
     counted,
@@ -75,6 +76,16 @@ def test_checkpointed_doubles_its_spacing_when_twice_as_many_states_are_kept():
         assert kept == 1 + N // E
 
 
+def test_reversible_keeps_the_last_two_states_and_an_adaptive_mesh():
+    """Beside zs, twice; the mesh takes 4 numbers a step, and none where the steps are equal."""
+    p, solver = LOTKA_VOLTERRA, bosh3(1e-4, 1e-6)
+    T = len(p.ts)
+    assert stats_of(p, Reversible(), rk4(n=4)).bytes == (2 * T + 2) * p.z0.nbytes
+    mesh = stats_of(p, Reversible(), solver).bytes - (2 * T + 2) * p.z0.nbytes
+    N = stats_of(p, Reversible(), solver).pullbacks / (2 * 3)  # two steps of 3 stages for each step of the mesh
+    assert mesh == 32 * N > 0
+
+
 # ---- Backsolve without reset
 
 
@@ -114,6 +125,13 @@ def test_theta_does_not_count_as_held():
     f = lambda z, t, theta: z * theta[0] + theta[1]
     zs, pullback = Discrete().vjp(np.ones(2), f, (0.0, 1.0), np.ones(P), rk4(n=3))
     assert pullback(zs).stats.bytes < 8 * P
+
+
+def test_gradients_print_all_that_they_are():
+    zs, pullback = Backsolve().vjp([1.0, 2.0], lambda z, t, theta: theta * z, [0.0, 1.0], [0.5, 0.25], rk4(n=2))
+    g = pullback(np.ones_like(zs))
+    for name in ("z0", "ts", "theta", "stats", "drift"):
+        assert f"{name}={getattr(g, name)!r}" in repr(g)
 
 
 # ---- solvers by name

@@ -116,6 +116,13 @@ def test_patience_is_for_the_user_to_choose():
         assert told(patience=patience).startswith("max_steps = 3000 attempts")
 
 
+def test_a_hopeless_solve_is_given_up_after_2_percent_of_max_steps():
+    """Two reviews, each after 1 % of max_steps but no sooner than after 500 attempts."""
+    for max_steps, after in (100_000, 2000), (60_000, 1200), (5000, 1000):
+        message = failure(1.0, relaxation(-1e3), (0.0, 1e6), None, dopri5(max_steps=max_steps))
+        assert number(f"() of max_steps = {max_steps} attempts", message) == after
+
+
 FEW = dopri5(max_steps=2000)
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from problems import BATTERY, LINEAR, LOTKA_VOLTERRA, NEURAL, OSCILLATING_RATE, backwards, cotangent
+from scipy import integrate
 from scipy.integrate import solve_ivp
 
 from odelearn import (
     Backsolve,
     Discrete,
+    Dynamics,
     SolverError,
     bosh3,
     complex_step,
@@ -253,6 +255,34 @@ def test_ours_cannot_be_told_from_scipys(solver, name, span):
     np.testing.assert_allclose([crossing.t for crossing in crossed.events[0]], theirs.t_events[0], rtol=1e-7)
     ts = np.linspace(0, 10, 77)
     np.testing.assert_allclose(ours(ts), theirs.sol(ts).T, rtol=1e-6)
+
+
+STARTS = {  # z0, f: as it is usually, and where z, dz/dt or d^2z/dt^2 is zero or huge
+    "usual": ([10.0, 5.0], lambda t, y: lotka_volterra(t, y)),
+    "z is 0": ([0.0, 0.0], lambda t, y: np.cos(t) + y[::-1]),
+    "dz/dt is 0": ([1.0, 2.0], lambda t, y: 3 * (t - 0.5) * y),
+    "z is small": ([1e-13, 0.0], lambda t, y: 1 + y[::-1]),
+    "all is 0": ([0.0, 0.0], lambda t, y: 0 * y),
+    "no curvature": ([1.0, 2.0], lambda t, y: np.array([1.0, -1.0])),
+    "rests": ([1.0, 2.0], lambda t, y: 0 * y),
+    "curved": ([1.0, 2.0], lambda t, y: 1e-3 * np.cos(1e4 * t + y)),
+    "fast": ([1.0, 2.0], lambda t, y: -1e6 * y),
+}
+
+
+@pytest.mark.parametrize("t_end, max_step", [(3.0, np.inf), (-4.0, np.inf), (0.5 + 1e-5, np.inf), (3.0, 1e-4)])
+@pytest.mark.parametrize(
+    "solver, scipys", [(dopri5, integrate.RK45), (bosh3, integrate.RK23), (dop853, integrate.DOP853)]
+)
+@pytest.mark.parametrize("start", STARTS)
+def test_the_first_step_is_that_of_scipy(start, solver, scipys, t_end, max_step):
+    z0, f = STARTS[start]
+    tolerances = dict(rtol=1e-5, atol=1e-7)
+    first = scipys(f, 0.5, np.array(z0), t_end, max_step=max_step, **tolerances).h_abs
+    field = Dynamics(lambda z, t, theta: f(t, z)).bind(None, np.array(z0)).value
+    ts, ledger = np.array([0.5, t_end]), []
+    solver(max_step=max_step, **tolerances).stepper(field, np.array(z0), ts, ledger).step(np.array(z0), *ts)
+    assert ledger[0].h == pytest.approx(np.copysign(min(first, max_step, abs(t_end - 0.5)), t_end - 0.5), rel=1e-9)
 
 
 def test_a_black_box_asks_at_the_start_what_our_solvers_ask():

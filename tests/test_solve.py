@@ -1,11 +1,14 @@
 """The engine: order, mesh, dtype, direction, evaluations, dense output, and what happens to bad input."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from problems import BATTERY, CUBIC_SPIRAL, LINEAR, OSCILLATING_RATE, backwards
 
 from odelearn import (
     BOSH3,
+    DOP853,
     DOPRI5,
     EULER,
     HEUN,
@@ -312,6 +315,31 @@ def test_pi_control_keeps_the_tolerance():
     for beta in (0.0, 0.04):
         z = odesolve(p.z0, p.f, p.ts, p.theta, dopri5(1e-8, 1e-10, beta=beta)).zs[-1]
         assert abs(z - p.exact(1.7)) < 1e-6
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.04, 0.1])
+@pytest.mark.parametrize("tableau, q", [(DOPRI5, 5), (BOSH3, 3), (DOP853, 8)])
+def test_every_step_is_as_long_as_the_formula_of_the_controller_says(tableau, q, beta):
+    """After an accepted step  safety error^(-1/q + 0.75 beta) previous^beta  times as long, at most grow, and not
+    longer after a rejection; after a rejected one  safety error^(-1/q)  times as long, at least shrink."""
+    safety, shrink, grow = 0.8, 0.5, 1.5
+    control = AdaptiveSteps(1e-5, 1e-6, beta=beta, safety=safety, shrink=shrink, grow=grow, first=0.3)
+    f = lambda z, t, theta: np.stack([z[1], 5 * (1 - z[0] ** 2) * z[1] - z[0]])  # van der Pol: slow, then fast
+    *ledger, _, _ = odesolve(
+        [2.0, 0.0], f, (0.0, 12.0), None, Solver(tableau, control)
+    ).ledger  # the end cuts steps short
+    previous, rejected, free = 1.0, False, 0
+    for attempt, after in pairwise(ledger):
+        factor = safety * attempt.error ** (-1 / q)
+        if attempt.accepted:
+            factor = min(1.0 if rejected else grow, factor * attempt.error ** (0.75 * beta) * previous**beta)
+            previous = max(attempt.error, 1e-4)
+        else:
+            factor = max(shrink, factor)
+        free += factor not in (1.0, shrink, grow)
+        rejected = not attempt.accepted
+        assert after.h == pytest.approx(factor * attempt.h, rel=1e-9)
+    assert free > len(ledger) / 2 and any(not attempt.accepted for attempt in ledger)
 
 
 @pytest.mark.parametrize("solver", [rk4(n=100), dopri5(), bosh3()])
