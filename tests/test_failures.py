@@ -171,6 +171,8 @@ def test_a_field_that_is_undefined_is_told_from_both(solver):
 def test_a_singular_field_and_a_smallest_step():
     message = failure(1.0, lambda y, t, theta: -1 / (2 * y), (0.0, 3.0))  # y = sqrt(1 - t)
     assert "singular" in message and number(r"at t = () in step", message) == pytest.approx(1, abs=1e-5)
+    y, slope = number("most of it in z = ()", message), number("dz/dt = ()", message)
+    assert slope == pytest.approx(-1 / (2 * y), rel=1e-4)  # both at the start of the step
     message = failure(1.0, lambda y, t, theta: np.cos(50 * t), (0.0, 1.0), None, dopri5(1e-12, 1e-14, min_step=0.1))
     assert "min_step = 0.1 forbids shorter ones" in message
 
