@@ -144,6 +144,8 @@ def test_the_time_of_a_blow_up(solver, ts, sign):
     assert "The solution blows up: z[1] = " in message
     assert number(r"infinite at t = ()", message) == pytest.approx(1.0, abs=1e-3)
     assert "fell to h = " in message
+    y, slope = number(r"blows up: z\[1\] = ()", message), number(r"and dz/dt\[1\] = ()", message)
+    assert slope == pytest.approx(sign * y * y, rel=1e-4)  # both at the start of the step
 
 
 def test_overflow_in_fixed_steps_is_a_blow_up_or_instability():
