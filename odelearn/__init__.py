@@ -38,6 +38,7 @@ from .solvers.solver import Solver, bosh3, dop853, dopri5, euler, heun, midpoint
 from .solvers.odesolve import Trajectory, odesolve
 from .solvers.events import Event
 from .solvers.errors import SolverError
+from .solvers.members import EnsembleWarning
 from .solvers.unrolled import unrolled
 
 # gradients/
@@ -83,7 +84,7 @@ __all__ = [
     "EULER", "MIDPOINT", "HEUN", "RALSTON", "RK4", "RK38", "BOSH3", "DOPRI5", "TSIT5", "DOP853", "TABLEAUS",
     "FixedSteps", "AdaptiveSteps", "rms",
     "Solver", "euler", "midpoint", "heun", "ralston", "rk4", "rk38", "bosh3", "dopri5", "tsit5", "dop853",
-    "odesolve", "Trajectory", "Event", "SolverError", "unrolled",
+    "odesolve", "Trajectory", "Event", "SolverError", "EnsembleWarning", "unrolled",
     # gradients/
     "Gradients", "Discrete", "Checkpointed", "Backsolve", "DriftWarning", "Interpolating", "Forward", "Reversible",
     "event_vjp",

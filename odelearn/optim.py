@@ -175,7 +175,8 @@ def fit(loss_and_grad, theta, opt, steps, progress=True, callback=None):
     """Minimise a loss:  L, g = loss_and_grad(theta),  theta = opt.step(theta, g),  `steps` times.
 
     loss_and_grad  function of theta that returns L, a number, and g = dL/dtheta, such as value_and_grad(loss)
-    theta          where to start, (P,) or any other shape
+    theta          where to start, (P,) or any other shape. (E, P) may be an ensemble: a member whose gradient is not
+                   finite is left out from there on, with a UserWarning, and the others go on
     opt            the optimiser: Adam(...), SGD(...), or anything with step(theta, g) -> theta
     steps          how many steps, a whole number, 0 or more
     progress       whether to show a bar with the loss on stderr; it needs tqdm
@@ -197,17 +198,21 @@ def fit(loss_and_grad, theta, opt, steps, progress=True, callback=None):
         raise TypeError(f"opt must be an optimiser, such as Adam(lr=0.01), with its parentheses; got {opt!r}")
     if not (steps >= 0 and steps // 1 == steps):
         raise ValueError(f"steps must be a whole number, 0 or more, got {steps}")
-    good, history = theta, []
+    good, history, going = theta, [], np.ones(1, bool)
     bar = progress_bar(range(int(steps)), unit="step") if progress else range(int(steps))
     try:
         for step in bar:
             loss, g = loss_and_grad(theta)
-            loss = float(loss)
-            if not math.isfinite(loss):
+            loss, going = float(loss), members_going(g, going)
+            if not math.isfinite(loss) and going.all():
                 raise FloatingPointError(f"the loss is {loss}")
             if callback is not None:
                 callback(step, theta, loss)
+            if not going.all():
+                g = np.where(going[:, np.newaxis], g, 0.0)
             good, theta = theta, opt.step(theta, g)
+            if not going.all():
+                theta = np.where(going[:, np.newaxis], theta, good)  # momentum does not move who is left out
             history.append(loss)
             if progress:
                 bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
@@ -217,6 +222,22 @@ def fit(loss_and_grad, theta, opt, steps, progress=True, callback=None):
     except Exception as error:
         raise TrainingStopped(stopped_message(error, steps, history), good, history) from error
     return theta, history
+
+
+def members_going(g, going):
+    """(E,) whose gradient g (E, P) is finite and was so before; all, for a g that is no ensemble, or where nobody is.
+
+    Warns when a member is left out.
+    """
+    g = np.asarray(g)
+    if g.ndim != 2:
+        return going
+    now = np.isfinite(g).all(axis=1) & going
+    if not now.any():
+        return np.ones(len(g), bool)
+    for e in np.flatnonzero(~now & going):
+        warnings.warn(f"member {e} of theta is left out of the training: its gradient is not finite", stacklevel=3)
+    return now
 
 
 def progress_bar(iterable=None, **options):

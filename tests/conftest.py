@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import re
 from dataclasses import is_dataclass
 
 from odelearn.verify.compare import describe
@@ -10,7 +11,7 @@ def pytest_make_parametrize_id(config, val, argname):
     if isinstance(name := getattr(val, "name", None), str):
         return name
     if is_dataclass(val) and not isinstance(val, type):
-        return describe(val)
+        return re.sub(r" at 0x\w+", "", describe(val))
     if callable(val):
         return getattr(val, "__name__", type(val).__name__).strip("<>")
     return None

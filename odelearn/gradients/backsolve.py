@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..solvers.errors import SolverError
+from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.solver import Solver, solve, states_like, steps
 from .base import BackwardStats, Gradients, ThetaSum, cotangent_of
@@ -39,15 +40,17 @@ class Backsolve:
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         times, N, back = ts.tolist(), len(ts) - 1, self.solver or solver
         zs, drift = states_like(z0, ts), Drift(z0, N, (solver, back), self.reset)
+        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0))
         with np.errstate(all="ignore"):
-            for i, step in solve(solver.stepper(f.bind(theta, z0).value, z0, ts), z0, zs, ts):
+            for i, step in solve(stepper, z0, zs, ts):
                 drift.note(i, step)
 
         def pullback(a_zs):
             a_zs, gaps = cotangent_of(a_zs, zs), np.zeros(N)
             bound, s = f.bind(theta, zs[0]), np.stack([zs[N], a_zs[N]])  # (34) at t_N
             integrals = integrals_for(back, a_zs, theta, bound.sum_theta)
-            stepper = integrals.stepper(back, augmented(bound), s, ts[::-1], [] if self.ledger else None)
+            ledger, members = [] if self.ledger else None, members_of(theta, s, axis=1)
+            stepper = integrals.stepper(back, augmented(bound), s, ts[::-1], ledger, members)
             with solving_back():
                 for i in range(N, 0, -1):
                     _, (f_i, _, _) = stepper.slope(s, times[i])
@@ -57,7 +60,7 @@ class Backsolve:
                     for step in steps(stepper, s, times[i], times[i - 1]):
                         integrals.add(step)  # (51), (52)
                     z, a = step.z_next
-                    gaps[i - 1] = np.abs(z - zs[i - 1]).max()
+                    gaps[i - 1] = np.fmax.reduce(np.abs(z - zs[i - 1]), axis=None)  # nan: a member that diverged
                     s = np.stack([zs[i - 1] if self.reset else z, a + a_zs[i - 1]])  # the loss sees z(t_i): a jumps
             drift.warn(gaps, ts)
             return integrals.gradients(s[1], stepper, 2 * zs.nbytes, drift=float(gaps.max(initial=0.0)))
@@ -117,9 +120,9 @@ class Integrals:
         self.a_ts, self.a_t = np.zeros(len(a_zs), np.result_type(a_zs, float)), 0.0
         self.values = 0  # evaluations of f beside those of the steps
 
-    def stepper(self, solver, field, s, ts, ledger=None):
+    def stepper(self, solver, field, s, ts, ledger, members):
         self.b = solver.tableau.b.tolist()
-        return solver.stepper(field, s, ts, ledger)
+        return solver.stepper(field, s, ts, ledger, members)
 
     def value(self, bound, z, t):
         """f at (z, t)."""
@@ -153,7 +156,7 @@ class IntegralsAsStates(Integrals):
     It is the stepper of s as well: it packs s and the integrals, has S stepped by the black box, and unpacks.
     """
 
-    def stepper(self, solver, field, s, ts, ledger=None):
+    def stepper(self, solver, field, s, ts, ledger, members):
         self.field, self.like, self.s, self.observed = field, s, None, 0
         self.inner = solver.stepper(self.packed_field, self.pack(s), ts, ledger)
         return self

@@ -42,6 +42,8 @@ def cotangent_of(a_zs, zs):
         raise ValueError(f"a_zs = dL/dzs must have the shape of zs, {zs.shape}, got {a_zs.shape}")
     if a_zs.dtype.kind == "c" and zs.dtype.kind != "c":
         raise TypeError(f"a_zs is complex but zs is {zs.dtype}; the gradient of a real loss is real")
+    if np.isnan(zs).any():  # a member of an ensemble that diverged: it has no say in the loss
+        a_zs = np.where(np.isnan(zs), 0, a_zs)
     if not np.isfinite(a_zs).all():
         i = tuple(np.argwhere(~np.isfinite(a_zs))[0].tolist())
         raise ValueError(

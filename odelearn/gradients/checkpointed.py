@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step
 from ..solvers.solver import solve, states_like
@@ -36,7 +37,7 @@ class Checkpointed:
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         zs, mesh, states, every = states_like(z0, ts), mesh_of(solver.control, ts), [z0], int(self.every or 1)
-        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts)
+        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0))
         with np.errstate(all="ignore"):
             for n, (i, step) in enumerate(solve(stepper, z0, zs, ts), start=1):
                 mesh.append(i, step)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..solvers.members import members_of
 from ..solvers.problem import check_memory, initial_value_problem
 from ..solvers.runge_kutta import PointCotangents, rk_step_pullback
 from ..solvers.solver import solve, states_like
@@ -29,7 +30,7 @@ class Discrete:
             check_memory(solver.control.steps_for(ts), solver.tableau.stages, z0)
         bound, zs = f.bind(theta, z0), states_like(z0, ts)
         with np.errstate(all="ignore"):
-            steps = list(solve(solver.stepper(bound.vjp, z0, ts), z0, zs, ts))
+            steps = list(solve(solver.stepper(bound.vjp, z0, ts, None, members_of(theta, z0)), z0, zs, ts))
 
         def pullback(a_zs):
             a_zs = cotangent_of(a_zs, zs)

@@ -33,7 +33,7 @@ class Drift:
     def note(self, i, step):
         """Count a step of the forward solve in the interval [ts[i], ts[i+1]]. The step itself is not kept."""
         self.steps[i] += 1
-        size = float(np.abs(step.z_next).max())
+        size = float(np.fmax.reduce(np.abs(step.z_next), axis=None))
         self.sizes[i : i + 2] = max(self.sizes[i], size), size
 
     def explained(self):

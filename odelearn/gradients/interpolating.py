@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..dynamics import counted
+from ..solvers.members import members_of
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Solver, steps
 from .backsolve import integrals_for, solving_back
@@ -37,7 +38,8 @@ class Interpolating:
             a_zs, evals = cotangent_of(a_zs, z.zs), f.evals
             bound, a = f.bind(theta, a_zs[0]), a_zs[-1]  # (34) at t_N
             integrals = integrals_for(back, a_zs, theta, bound.sum_theta)
-            stepper = integrals.stepper(back, along(z, bound), a, ts[::-1], [] if self.ledger else None)
+            ledger, members = [] if self.ledger else None, members_of(theta, z.zs[-1])
+            stepper = integrals.stepper(back, along(z, bound), a, ts[::-1], ledger, members)
             with solving_back():
                 for i in range(len(times) - 1, 0, -1):
                     _, (f_i, _, _) = stepper.slope(a, times[i])

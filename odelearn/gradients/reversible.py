@@ -17,6 +17,7 @@ from numbers import Real
 
 import numpy as np
 
+from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step, rk_step_pullback
 from ..solvers.solver import states_like
@@ -56,7 +57,10 @@ class Reversible:
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         times, mesh = ts.tolist(), mesh_of(solver.control, ts)
-        zs, y_N, v_N = self.forwards(f.bind(theta, z0).value, z0, ts, solver, mesh)
+        value = f.bind(theta, z0).value
+        scheme = Scheme(solver.tableau, value, z0, estimate=False)
+        stepper = solver.stepper(value, z0, ts, None, members_of(theta, z0))
+        zs, y_N, v_N = self.forwards(stepper, scheme, z0, ts, mesh)
         held = 2 * zs.nbytes + mesh.nbytes + y_N.nbytes + v_N.nbytes
 
         def pullback(a_zs):
@@ -81,10 +85,9 @@ class Reversible:
 
         return zs.copy(), pullback  # a copy, which may be written to: the pullback needs its own
 
-    def forwards(self, value, z0, ts, solver, mesh):
+    def forwards(self, stepper, scheme, z0, ts, mesh):
         """zs, and the last y and v. The step from v, there, also brings the error estimate for an adaptive mesh."""
-        scheme = Scheme(solver.tableau, value, z0, estimate=False)
-        stepper, zs, times = solver.stepper(value, z0, ts), states_like(z0, ts), ts.tolist()
+        zs, times = states_like(z0, ts), ts.tolist()
         y = v = zs[0] = z0
         with np.errstate(all="ignore"):
             for i, (t, t_end) in enumerate(pairwise(times)):

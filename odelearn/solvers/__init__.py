@@ -1,5 +1,5 @@
 """Explicit Runge-Kutta methods: one step, its length, the solution, and what can go wrong.
 
 Read tableau, coefficients, order_conditions; then runge_kutta, step_size, solver, problem, odesolve; then events,
-errors, unrolled (the formulas with nothing made fast), scipy_bridge.
+errors, members (of an ensemble), unrolled (the formulas with nothing made fast), scipy_bridge.
 """

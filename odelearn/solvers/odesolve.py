@@ -6,6 +6,7 @@ from collections import namedtuple
 import numpy as np
 
 from .events import Watch, as_events, solve_with_events, without_horizon
+from .members import members_of
 from .problem import check_memory, initial_value_problem
 from .solver import Solver, checked_solver, dopri5, solve, states_like
 from .step_size import FixedSteps, RecordedSteps
@@ -114,7 +115,7 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
         solver = without_horizon(checked_solver(solver), [watch.event for watch in watches])
     elif isinstance(getattr(solver, "control", None), FixedSteps):
         check_memory(solver.control.steps_for(ts), solver.tableau.stages, z0)
-    stepper = checked_solver(solver).stepper(f.bind(theta, z0).value, z0, ts, ledger=[])
+    stepper = checked_solver(solver).stepper(f.bind(theta, z0).value, z0, ts, [], members_of(theta, z0))
     with np.errstate(all="ignore"):  # a non-finite value is reported by the solver, which has more to say
         if watches:
             ts, zs, steps = solve_with_events(stepper, z0, ts, watches)

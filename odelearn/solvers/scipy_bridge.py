@@ -64,7 +64,7 @@ class ScipySolver:
     def tableau(self):
         raise no_stages(self.method)
 
-    def stepper(self, field, z0, ts, ledger=None):
+    def stepper(self, field, z0, ts, ledger=None, members=None):
         """What makes the steps of one solve; see solver.Stepper."""
         return ScipyStepper(self, field, z0, ledger)
 

@@ -13,7 +13,7 @@ backwards where t_end < t.
 """
 
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,9 +54,11 @@ class Solver:
                 f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
             )
 
-    def stepper(self, field, z0, ts, ledger=None):
+    def stepper(self, field, z0, ts, ledger=None, members=None):
         """The Stepper of one solve for states like z0 at the times ts."""
-        return Stepper(self, field, z0, ts, ledger)
+        stepper = Stepper(self, field, z0, ts, ledger)
+        stepper.members = members
+        return stepper
 
 
 Attempt = namedtuple("Attempt", "t h error accepted")  # error: the scaled norm, accepted when <= 1 (nan: not estimated)
@@ -69,6 +71,7 @@ class Stepper:
     z0                 the state at ts[0], or any state of its shape and dtype
     ts                 the times of the whole solve; the step-size controller wants the first and the last
     ledger             a list that receives every Attempt, or None
+    members            the Members of an ensemble, or None
 
     evals, accepted, rejected count evaluations of f and steps.
 
@@ -78,7 +81,7 @@ class Stepper:
 
     def __init__(self, solver, field, z0, ts, ledger=None):
         self.scheme, self.control, self.ts = Scheme(solver.tableau, field, z0), solver.control, ts
-        self.ledger = ledger
+        self.ledger, self.members = ledger, None
         self.accepted = self.rejected = 0
         self.controller = self.t_end = None
         self.z = self.first_slope = None  # the state that the last step returned, and (slope, kept) there
@@ -95,7 +98,7 @@ class Stepper:
             self.first_slope = None
         while True:
             step = rk_step(self.scheme, z, t, *self.controller.propose(t, t_end), self.first_slope)
-            error, accepted = self.controller.accept(step)
+            error, accepted = self.accept(step)
             if self.ledger is not None:
                 self.ledger.append(Attempt(t, step.h, error, accepted))
             if accepted:
@@ -105,6 +108,10 @@ class Stepper:
                 return step
             self.rejected += 1
             self.first_slope = step.k[0], step.kept[0]
+
+    def accept(self, step):
+        """error, accepted: what the controller says."""
+        return self.controller.accept(step) if self.members is None else self.members.accept(self.controller, step)
 
     def slope(self, z, t):
         """(slope, kept) of the field at (t, z), with which the next step from this z begins."""
@@ -118,9 +125,14 @@ class Stepper:
         """Begin the interval that ends at t_end. Before the first of all, look at f and choose a step size."""
         if self.controller is None:
             slope, _ = self.slope(z, t)
+            control, members = self.control, self.members
+            if members is not None:
+                z, slope = members.fill(z), members.fill(slope)
+                if isinstance(control, AdaptiveSteps):
+                    control = replace(control, norm=members.norm(control.norm))
             if not is_finite(slope):
                 raise errors.non_finite_start(slope, t)
-            self.controller = self.control.controller(self.scheme, z, slope, self.ts)
+            self.controller = control.controller(self.scheme, z, slope, self.ts)
         self.t_end = t_end
         self.controller.enter(t, t_end)
 
