@@ -61,6 +61,7 @@ def test_the_main_job_needs_no_arguments_but_here_few_steps(folder):
     assert done.returncode == 0
     for text in ("gradient check passed", "complex step", "R^2 of log counts", "Neural ODE", "Lotka-Volterra"):
         assert text in done.stdout
+    assert "Beside it, by the same code: Lotka-Volterra, 4 parameters" in done.stdout
     assert "Drawn in odelearn-out/lynx_hare.png" in done.stdout
     assert "loss" in done.stderr and "3/3" in done.stderr
     assert sorted(path.name for path in (folder / "odelearn-out").iterdir()) == ["lynx_hare.npz", "lynx_hare.png"]
@@ -357,8 +358,8 @@ def test_a_run_that_is_killed_goes_on_from_the_last_save_with_the_same_bits(fold
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_model_is_saved_at_least_every_minute(folder, monkeypatch):
-    """By a clock on which a step takes 7 seconds; the end of the training is not counted."""
-    now, saves = itertools.count(0, 7), []
+    """By a clock on which a step takes 22 seconds; the end of the training is not counted."""
+    now, saves = itertools.count(0, 22), []
     monkeypatch.setattr("odelearn.fitting.training.time.monotonic", lambda: clock[0])
     clock = [0.0]
     step = Adam.step
@@ -372,7 +373,7 @@ def test_the_model_is_saved_at_least_every_minute(folder, monkeypatch):
     save_model = module.save_model
     monkeypatch.setattr(Adam, "step", slow_step)
     monkeypatch.setattr(module, "save_model", lambda *args: (saves.append(clock[0]), save_model(*args)))
-    assert main(["fit", "good.csv", "--model", "linear", "--steps", "60", "--out", "out"]) in (0, 3)
+    assert main(["fit", "good.csv", "--model", "linear", "--steps", "20", "--out", "out"]) == 0
     assert len(saves) >= 5 and saves[0] <= 60 and np.diff(saves).max() <= 60
 
 

@@ -194,6 +194,8 @@ def test_the_noise_of_the_spiral_is_what_was_asked_for():
     """Of n = 20000 normal numbers, mean and variance are within five standard errors."""
     ts, zs, noisy = spiral(np.random.default_rng(0), points=10_000, noise=0.02)
     e = (noisy - zs) / 0.02
+    default = spiral(np.random.default_rng(0), points=10_000)[2] - zs
+    assert np.allclose(default / 0.01, e, rtol=1e-9, atol=1e-9)
     assert abs(e.mean()) < 5 / np.sqrt(e.size) and abs(np.mean(e * e) - 1) < 5 * np.sqrt(2 / e.size)
     assert np.array_equal(noisy, spiral(np.random.default_rng(0), 10_000, 0.02)[2])  # same seed, same bits
 
@@ -201,7 +203,7 @@ def test_the_noise_of_the_spiral_is_what_was_asked_for():
 def test_the_cubic_spiral_solves_its_equation():
     """dx/dt = -0.1 x^3 - 2 y^3, dy/dt = 2 x^3 - 0.1 y^3, so x^4 + y^4 shrinks all the way."""
     ts, zs = cubic_spiral()
-    assert ts.shape == (1000,) and ts[-1] == 25 and tuple(zs[0]) == (2, 0)
+    assert ts.shape == (1000,) and ts[0] == 0 and ts[-1] == 25 and tuple(zs[0]) == (2, 0)
     field = lambda z: np.array([-0.1 * z[0] ** 3 - 2 * z[1] ** 3, 2 * z[0] ** 3 - 0.1 * z[1] ** 3])
     assert np.abs(zs - reference(field, zs[0], ts)).max() < 1e-7
     assert (np.diff(np.sum(zs**4, axis=1)) < 0).all()

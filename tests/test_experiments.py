@@ -222,6 +222,25 @@ def test_the_forecast_goes_through_the_predictions():
     assert np.allclose(t.forecast(TS), t.predictions(), rtol=1e-14)
 
 
+@pytest.mark.parametrize("solver", [rk4(n=5), euler(h=0.1), dopri5()])
+def test_a_long_forecast_is_solved_in_short_pieces(monkeypatch, solver):
+    """None of more than PIECE steps, the last of which may be shorter; the median spacing is 0.65."""
+    import odelearn.fitting.training as module
+
+    made, t = [], Training(series(), ROTATION, solver, Discrete(), 0.01, 10)
+    ts = np.linspace(0, 200, 1000)
+    whole = t.forecast(ts)
+    solve = module.odesolve
+    monkeypatch.setattr(module, "PIECE", 50)
+    monkeypatch.setattr(module, "odesolve", lambda *args: made.append(solve(*args)) or made[-1])
+    assert np.allclose(t.forecast(ts), whole, rtol=1e-4)
+    intervals = [len(trajectory.ts) - 1 for trajectory in made]
+    assert sum(intervals) == len(t.mesh(200)) - 1 and min(intervals[:-1]) == max(intervals)
+    if solver.tableau.b_err is None:
+        steps = [len(trajectory.steps) for trajectory in made[1:]]  # the first has the uneven times of the data
+        assert 40 <= max(steps) <= 55
+
+
 def test_the_forecast_goes_on_with_steps_as_long_as_in_training():
     t = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.01, 10)
     median = np.median(np.diff(TS))

@@ -54,6 +54,11 @@ def test_the_first_step_of_adam_is_lr_whatever_the_gradient():
     assert np.allclose(theta, [-0.01, 0.01, -0.01], rtol=2e-5, atol=0)  # eps / |g| = 1e-5 in the first component
 
 
+def test_the_defaults_of_adam_are_those_of_the_article():
+    g = np.array([0.3, -2.0])
+    assert np.array_equal(Adam().step(START[:2], g), Adam(1e-3, (0.9, 0.999), 1e-8).step(START[:2], g))
+
+
 @pytest.mark.parametrize("c", [1e-6, 3.0, 1e6])
 def test_adam_without_eps_does_not_feel_the_scale_of_the_loss(c):
     theta, gs = np.array([1.0, -2.0, 3.0]), gradients(20)
@@ -196,6 +201,12 @@ def test_history_and_callback_pair_each_theta_with_its_own_loss():
     assert [step for step, _, _ in seen] == [0, 1, 2, 3, 4]
     assert [loss for _, _, loss in seen] == history == [quadratic(theta)[0] for _, theta, _ in seen]
     assert np.array_equal(seen[0][1], START) and quadratic(theta)[0] < history[-1]
+
+
+def test_the_history_holds_python_floats():
+    """Whatever kind of number the loss is, so that it can be written as JSON."""
+    _, history = fit(lambda theta: (np.array(2.0), theta), START, SGD(0.1), 2, progress=False)
+    assert [type(loss) for loss in history] == [float, float]
 
 
 def test_no_steps_change_nothing():

@@ -42,7 +42,8 @@ def steps_of(solver, intervals, span):
 def solver_from(text):
     """A Solver from "name" or "name:setting=value,...":  rk4  rk4:n=4  euler:h=0.05  dopri5:rtol=1e-8,atol=1e-10.
 
-    A method with fixed steps takes n = 2 of them between neighbouring observations if nothing else is said.
+    A method with fixed steps takes n = 2 of them between neighbouring observations if nothing else is said. Raises
+    UsageError for an unknown name, setting or value.
     """
     name, _, settings = text.partition(":")
     if name in FIXED:

@@ -67,7 +67,14 @@ class Series:
 
 
 def series_from_csv(path, time=None, columns=None, log=False, hold_out=None):
-    """The Series in a CSV file; `hold_out` is a fifth of the rows if not given. Raises DataError if it is none."""
+    """The Series in a CSV file.
+
+    path, time, columns  as in load_csv
+    log                  whether the state is z = log y
+    hold_out             how many of the last rows are not learned from; None: a fifth of all
+
+    Raises DataError if the file holds no such series, OSError if it cannot be read.
+    """
     ts, ys, columns = load_csv(path, time, columns)
     time = time or read_table(path)[0][0]
     hold_out = len(ts) // 5 if hold_out is None else hold_out
