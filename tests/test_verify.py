@@ -6,10 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from odelearn.params import leaves, tree_map
+from odelearn.params import leaf_names, leaves, tree_map
 from odelearn.verify.differences import difference_quotient, extrapolate
 from odelearn.verify.gradient_check import (
-    Report,
     are_same,
     check_gradient,
     complex_step,
@@ -17,6 +16,8 @@ from odelearn.verify.gradient_check import (
     finite_difference,
     taylor_slope,
 )
+from odelearn.verify.gradient_diagnosis import diagnose, find_pattern
+from odelearn.verify.gradient_report import Leaf, Report
 from odelearn.verify.order import observed_order
 
 EPS = np.finfo(float).eps
@@ -235,6 +236,8 @@ def test_taylor_slope_of_an_affine_function_of_value_zero(rng):
         w, x = rng.standard_normal(5), rng.standard_normal(5)
         assert taylor_slope(lambda y: w @ (y - x), x, w, rng) == math.inf  # noqa: B023
         assert taylor_slope(lambda y: w @ y, np.zeros(5), w, rng) == math.inf  # noqa: B023
+    w, x = rng.standard_normal(5000), rng.standard_normal(5000)
+    assert taylor_slope(lambda y: w @ (y - x), x, w, rng) == math.inf
 
 
 def test_taylor_slope_of_an_affine_function_of_large_value(rng):
@@ -736,6 +739,89 @@ def test_one_slip_in_many_leaves_is_told_once(net):
     report = check_gradient(net.loss, negative, net.x)
     assert report.diagnosis == "z0, theta.W, theta.V, theta.b: sign: gradient = -reference"
     assert "diagnosis:\n  z0, theta.W" in str(report) and "traj.replay" in str(report)
+
+
+def leaf(name, gradient, reference, allowed=1e-9, frozen=False):
+    g, r = np.asarray(gradient, float), np.asarray(reference, float)
+    error, allowed = np.zeros(r.shape), np.full(r.shape, allowed)
+    return Leaf(name, leaf_names({name: r}), g, r, error, allowed, "complex step", 2.0, frozen)
+
+
+RIGHT_Z0 = leaf("z0", np.ones((4, 3, 2)), np.ones((4, 3, 2)))
+WRONG_Z0 = leaf("z0", [1.0, 2.5], [1.0, 2.0])
+T3 = np.array([1.0, 2.0, 3.0])
+
+# fmt: off
+LEAVES = [  # a wrong leaf, the leaves beside it, and its diagnosis
+    (leaf("a", [1, np.nan, -np.inf], T3), [],        "not finite: gradient, first at a[1], which is nan; 2 of 3 c"),
+    (leaf("a", T3, [1, 2, np.inf]),       [],        "not finite: the differences of fun near x, first at a[2], w"),
+    (leaf("a", 2 * T3, T3, frozen=True),  [],        "frozen mesh"),
+    (leaf("a", T3 * 1.0009, T3),          [],        "close"),
+    (leaf("a", T3 * 1.0011, T3),          [],        "factor: gradient = 1.0011 reference"),
+    (leaf("a", T3 + [0, 0, 1e-3], T3),    [],        "local: only a[2] is wrong"),
+    (leaf("a", -T3, T3),                  [],        "sign: gradient = -reference"),
+    (leaf("a", -1.002 * T3, T3),          [],        "factor: gradient = -1.002 reference"),
+    (leaf("a", 2 * T3, T3),               [],        "factor: gradient = 2 reference, as if counted twice"),
+    (leaf("a", 2.002 * T3, T3),           [],        "factor: gradient = 2.002 reference (1 / 0.4995): a step h"),
+    (leaf("a", 0.5 * T3, T3),             [],        "factor: gradient = 0.5 reference (1 / 2): a step h"),
+    (leaf("a", [3.0], [1.0]),             [],        "no simple pattern"),
+    (leaf("a", [0.5], [1.0]),             [],        "factor: gradient = 0.5 reference (1 / 2): a step h"),
+    (leaf("a", [0.502], [1.0]),           [],        "no simple pattern"),
+    (leaf("a", [0, 1e-3, 0], 0 * T3),     [],        "spurious: the true gradient is zero, this one is up to"),
+    (leaf("a", 0 * T3, T3),               [],        "missing: gradient = 0"),
+    (leaf("a", T3 / 4, T3),               [RIGHT_Z0], "batch averaged, not summed: gradient = reference / 4, and z0, w"),
+    (leaf("a", T3 / 12, T3),              [RIGHT_Z0], "batch averaged, not summed: gradient = reference / 12"),
+    (leaf("a", T3 / 24, T3),              [RIGHT_Z0], "batch averaged, not summed: gradient = reference / 24"),
+    (leaf("a", T3 / 3, T3),               [RIGHT_Z0], "factor: gradient = 0.33333 reference (1 / 3)"),
+    (leaf("a", T3 / 2, T3),               [WRONG_Z0], "factor: gradient = 0.5 reference (1 / 2)"),
+    (leaf("a", T3 * [1, -1, 1], T3),      [],        "sign: all is right but the sign of a[1]"),
+    (leaf("a", [-1, -2, -3, 4], [1, 2, 3, 4]), [],   "sign: all is right but the sign of a[0], a[1], a[2]"),
+    (leaf("a", [-1, -2, -3, -4, 5], [1, 2, 3, 4, 5]), [], "sign: all is right but the sign of a[0], a[1], a[2], ..."),
+    (leaf("a", T3 * [1, -1.1, 1], T3),    [],        "local: only a[1] is wrong"),
+    (leaf("a", T3 * [1, 0, 1], T3),       [],        "missing: only a[1] is zero"),
+    (leaf("a", T3 * [1, 0, 0], T3),       [],        "no simple pattern"),
+    (leaf("a", np.eye(4) + 1, 3 * np.eye(4)), [],    "no simple pattern"),
+    (leaf("ts", T3 * [1, 1, 0], T3),      [RIGHT_Z0], "time term missing: all is right but ts[2]. dL/dt_i"),
+    (leaf("p.t", 3.0, 1.0),               [RIGHT_Z0], "time term missing: all is right but p.t. dL/dt_i"),
+    (leaf("ts", T3 * [1, 1, 0], T3),      [WRONG_Z0], "missing: only ts[2] is zero"),
+    (leaf("ts", T3 * [0.9, 0, 1], T3),    [WRONG_Z0], "jump dropped: ts[1] zero. The loss looks at z(t_i) directly"),
+    (leaf("ts", T3 * [0.9, 1, 1], T3),    [WRONG_Z0], "jump dropped, it seems: a is wrong at t_0"),
+    (leaf("ts", T3[:2] * [0.9, 1], T3[:2]), [WRONG_Z0], "jump dropped, it seems: a is wrong at t_0"),
+    (leaf("ts", T3 * [1, 1, 0.9], T3),    [WRONG_Z0], "local: only ts[2] is wrong"),
+    (leaf("ts", [3.0], [1.0]),            [WRONG_Z0], "no simple pattern"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("wrong, others, said", LEAVES, ids=range(len(LEAVES)))
+def test_what_a_wrong_leaf_looks_like(wrong, others, said):
+    text = find_pattern(wrong, [*others, wrong])
+    assert text.startswith(said) and (text == said or len(said) > 40 or text[len(said)] in ",:;. (")
+    rest = "".join(f"{other.name}: {find_pattern(other, others)}\n" for other in others if not other.passed)
+    assert diagnose([*others, wrong]) == f"{rest}{wrong.name}: {text}"
+
+
+def test_the_worst_component_breaks_its_allowance_by_the_largest_factor():
+    row = leaf("a", [1.0, 2.5, 3.1], T3)._replace(allowed=np.array([1.0, 1.0, 0.01]))
+    assert row.worst == (pytest.approx(10), 2) and row.bad.tolist() == [False, False, True] and not row.passed
+    assert leaf("a", [1, np.nan, 9], T3).worst[1] == 1 and leaf("a", T3, T3).worst == (0, 0)
+    other = leaf("b", [1.0], [2.0], allowed=0.5)
+    assert Report([row, other]).worst == "a[2]" and Report([other, row]).worst == "a[2]"
+    assert Report([other._replace(slope=1.0), row]).slope == 1 and not Report([other, leaf("a", T3, T3)])
+    assert Report([leaf("a", T3, T3)]) and Report([leaf("a", T3, T3)]).diagnosis == ""
+
+
+def test_the_table_of_a_report():
+    rows = [leaf("a", [1.0, 2.5, 3.0], T3)._replace(slope=1.0), leaf("idle", [0.0, 1e-12], [0.0, 0.0])]
+    heading, first, second, *rest = str(Report(rows)).split("\n")[1:]
+    names = ["leaf", "worst", "component", "gradient", "reference", "error", "allowed", "reference", "by", "slope"]
+    assert heading.split() == names
+    assert first.split() == ["a", "a[1]", "2.5", "2", "1.7e-01", "3.3e-10", "complex", "step", "1.00", "WRONG"]
+    assert second.split() == ["idle", "idle[1]", "1e-12", "0", "1.0e-12", "1.0e-09", "complex", "step", "2.00", "ok"]
+    assert rest[0] == "warning: idle: the true gradient is zero: this check proves little"
+    slow = str(Report([leaf("a", T3, T3)._replace(slope=1.4)])).split("\n")
+    assert slow[0] == "gradient check passed" and slow[-1].startswith("warning: a: Taylor slope 1.40, not 2")
+    assert "warning" not in str(Report([leaf("a", T3, T3)._replace(slope=1.6)]))
 
 
 def test_a_single_number_is_not_called_a_multiple():
