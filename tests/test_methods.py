@@ -345,7 +345,7 @@ def test_the_backward_ledger(p, method):
 
 @pytest.mark.parametrize("method", [Backsolve(), Backsolve(reset=False), Reversible(coupling=1.0)])
 def test_the_peak_of_the_way_back_does_not_grow_with_the_number_of_steps(method):
-    """O(1) memory, measured by tracemalloc in both passes: 64 times as many steps need no more."""
+    """O(1) memory, measured by tracemalloc in both passes: 64 times as many steps take not one byte a step more."""
     net = MLP([2, 16, 2])
     theta, z0 = net.init(np.random.default_rng(0)), np.random.default_rng(1).normal(size=(8, 2))
 
@@ -360,7 +360,7 @@ def test_the_peak_of_the_way_back_does_not_grow_with_the_number_of_steps(method)
         return np.array([forward, backward])
 
     peaks(4)  # the first call leaves things behind that later ones find
-    np.testing.assert_allclose(peaks(4096), peaks(64), rtol=0.05)
+    assert (np.abs(peaks(4096) - peaks(64)) / (4096 - 64) < 1).all()
 
 
 # ---- drift
