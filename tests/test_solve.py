@@ -22,6 +22,7 @@ from odelearn import (
     SolverError,
     bosh3,
     counted,
+    dop853,
     dopri5,
     euler,
     heun,
@@ -169,6 +170,20 @@ def test_f_is_never_called_outside_the_interval(solver):
         times.clear()
         odesolve(1.0, f, ts, None, solver)(np.linspace(0.1, 1.9, 50))
         assert min(times) == 0.1 and max(times) == 1.9
+
+
+@pytest.mark.parametrize("solver", [dopri5, bosh3, dop853])
+def test_the_look_ahead_for_a_first_step_stays_inside_a_short_interval(solver):
+    """So slow a field would allow a first step of 1e4. Nor does the look go further than max_step."""
+    times = []
+    slow = lambda z, t, theta: times.append(t) or 1e-6 * np.cos(t) * z
+    for ts in (0.1, 0.2), (0.2, 0.1):
+        odesolve(1.0, slow, ts, None, solver())
+        assert min(times) == 0.1 and max(times) == 0.2
+        times.clear()
+        odesolve(1.0, slow, ts, None, solver(max_step=0.05))
+        assert abs(times[1] - ts[0]) <= 0.05 * (1 + 1e-12)  # times[0] is ts[0]
+        times.clear()
 
 
 def test_inputs_are_untouched_and_not_aliased():
