@@ -184,6 +184,7 @@ ANALYTIC = [  # these take complex numbers, so the complex step gives their deri
     (np.einsum,     lambda x, y: np.einsum("bij,ij->b", x, y),   X, Y),
     (np.einsum,     lambda x, y: np.einsum("bij, kj", x, y),     X, Y),
     (np.einsum,     lambda x, y: np.einsum("...ij,...j->...i", x, y),                  X, rng.normal(size=(5, 1, 4))),
+    (np.einsum,     lambda x, y: np.einsum("...i,...ij", x, y),  V, A),
     (np.einsum,     lambda x, y: np.einsum("...j,jk", x, y),     X, rng.normal(size=(4, 2))),
     (np.einsum,     lambda x, y: np.einsum("ij,kl->k", x, y, optimize=True),           M, N),
     (np.einsum,     lambda x, y, z: np.einsum("i,ij,j->", x, y, z),                    V, B, W),

@@ -163,6 +163,7 @@ def test_grad_with_respect_to_any_argument():
     close(grad(f)(V, 2.0, V), 4 * V * V)
     close(grad(f, 1)(V, 2.0, V), np.sum(V**3))
     close(grad(f, -1)(V, 2.0, V), 2 * V**2)
+    close(value_and_grad(f)(V, 2.0, V)[1], 4 * V * V)
     value, g = value_and_grad(f, argnum=2)(V, 2.0, V)
     assert value == f(V, 2.0, V) and type(value) is type(grad(f, 1)(V, 2.0, V)) is np.float64
     close(g, 2 * V**2)
