@@ -318,6 +318,12 @@ def test_solvers_methods_and_events_are_frozen_data(made):
             setattr(made, name, 1)
 
 
+def test_solvers_with_array_tolerances_are_compared_by_value():
+    make = lambda last: dopri5(1e-3, np.array([1e-6, last]))
+    assert make(1e-7) == make(1e-7) and hash(make(1e-7)) == hash(make(1e-7)) and make(1e-7) != make(1e-8)
+    assert dopri5(1e-3) != dopri5(1e-4) and dopri5(1e-3) != rk4(n=3)
+
+
 # ---- work that would never end
 
 

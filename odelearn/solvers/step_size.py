@@ -16,6 +16,7 @@ import numpy as np
 
 from . import errors
 from .problem import is_finite
+from .tableau import parts_equal
 
 MOST_STEPS = 10**8  # that a solve by fixed steps may take: hours
 
@@ -122,7 +123,7 @@ def rms(x):
     return math.sqrt(np.vdot(x, x).real / x.size)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AdaptiveSteps:
     """Steps as long as the embedded error estimate e allows: accepted when
 
@@ -157,6 +158,12 @@ class AdaptiveSteps:
     shrink: float = 0.2
     grow: float = 10.0
     patience: float = 2.0
+
+    def __eq__(self, other):
+        return isinstance(other, AdaptiveSteps) and parts_equal(self, other)
+
+    def __hash__(self):
+        return hash((float(np.max(self.rtol)), float(np.max(self.atol)), self.first, self.max_steps))
 
     def __post_init__(self):
         for name in ("rtol", "atol"):
