@@ -17,6 +17,7 @@ import pytest
 
 from odelearn import Adam
 from odelearn.__main__ import main
+from odelearn.fitting.model_file import is_own
 from odelearn.fitting.predict import predict
 
 ROOT = Path(__file__).parent.parent
@@ -612,6 +613,19 @@ def test_a_model_file_may_import_its_neighbour_which_is_watched_too(folder, caps
     assert "neighbour" not in sys.modules
     (folder / "one" / "neighbour.py").write_text("rate = -0.4\n")
     assert "neighbour.py has changed" in fails(capsys, "predict", "one/good.npz", "--until", 9, "--trust")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_libraries_that_a_model_file_imports_are_not_its_own(folder, monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    (folder / "own.py").write_text("import colorsys\n" + OWN)
+    assert main(["fit", "good.csv", "--model", "own.py:f", "--steps", "1", "--out", "out"]) == 0
+    assert "colorsys" in sys.modules
+    with np.load("out/good.npz") as arrays:
+        assert json.loads(str(arrays["settings"]))["sources"]["model"].keys() == {"own.py"}
+    assert is_own(folder / "a" / "b.py", folder) and not is_own(folder.parent / "b.py", folder)
+    assert not is_own(ROOT / "odelearn" / "optim.py", ROOT)  # a model file may stand beside odelearn
+    assert not is_own(folder / ".venv" / "lib" / "site-packages" / "numpy.py", folder)
 
 
 LINES = {  # a model file, the arguments, words that the line must have
