@@ -671,6 +671,21 @@ def test_what_is_expected_of_an_order_depends_on_how_it_is_measured():
     assert float(least[2:]) == pytest.approx(min(report.orders["y' = -y"]) / 2, abs=0.01)
 
 
+def test_time_as_a_state_is_tried_on_observations_as_far_apart_as_all_others():
+    """For a solver with steps of a fixed length would take others if they were not."""
+    spacings = []
+
+    def solve(z0, f, ts):
+        if z0.shape == (3,):
+            spacings.append(np.diff(ts))
+        return loop(classical)(z0, f, ts)
+
+    assert audit(solve, 4)
+    forwards, backwards = spacings
+    np.testing.assert_allclose(forwards, np.full(48, 0.1), rtol=1e-9)
+    np.testing.assert_allclose(backwards, np.full(48, -0.1), rtol=1e-9)
+
+
 def test_a_solver_that_takes_no_third_component_is_audited_all_the_same():
     """The row with time as a state stays empty."""
 
