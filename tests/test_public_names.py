@@ -69,6 +69,7 @@ OTHERS = """
     nn.MLP nn.ACTIVATIONS checks.known_mistakes datasets.lynx_hare plotting.ledger plotting.save
 """.split()
 
+
 def find(name):
     found = odelearn
     for part in name.split("."):
