@@ -189,17 +189,18 @@ def test_the_stiff_sweep_shows_drift():
 
 
 def test_memory_grows_as_it_should():
-    """From 32 to 256 steps: not at all, by about sqrt(8), by about 8, over what all of them keep (zs, theta)."""
+    """From 32 to 256 steps: not at all, by a few states, or by a factor of 8 over what all of them keep (zs, theta)."""
     from odelearn.experiments.compare import METHODS, memory
 
     held = memory([32, 256])
     assert len(held) == len(METHODS)
     for name in "Backsolve", "Forward", "Reversible":
-        assert held[name][1] == pytest.approx(held[name][0], rel=0.15)
+        assert held[name][1] == pytest.approx(held[name][0], abs=2048)  # Python's own objects come and go
     (_, most), (_, least) = held["Discrete"], held["Backsolve"]
     assert most > 100 * least
     growth = {name: (after - least) / (before - least) for name, (before, after) in held.items() if name != "Backsolve"}
-    assert 1.2 < growth["Checkpointed"] < 4  # sqrt(8), and the Python objects around the arrays
+    grown = {name: after - before for name, (before, after) in held.items()}
+    assert 1000 < grown["Checkpointed"] < 0.002 * grown["Discrete"]  # about 8 states more, and no pullbacks
     assert growth["Discrete"] == pytest.approx(8, rel=0.03) and growth["Interpolating"] == pytest.approx(8, rel=0.15)
 
 
