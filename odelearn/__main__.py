@@ -91,12 +91,12 @@ def complain(error, status):
 
 
 def forget_unwritten_output():
-    """What stdout cannot take is dropped now. Otherwise Python tries again at the end, and shows a traceback."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """What a stream cannot take is dropped now. Otherwise Python tries again at its end, and then has another status."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Parser(argparse.ArgumentParser):

@@ -22,7 +22,7 @@ from odelearn.fitting.predict import predict
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "odelearn"]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_MININTERVAL": "0.05"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_MININTERVAL": "0.05", "PYTHONUNBUFFERED": ""}
 
 GOOD = "day,prey,predator\n0,30,4\n1,47,6.1\n2,70,9.8\n3,77,35\n4,36,59\n5,20,41\n6,18,19\n"
 GAPS = "label,when,a,b,c\nx,0,,1,5\nx,0.5,2,NA,5.5\nx,2,2.5,1.5,nan\nx,2.25,2,2,4\nx,4,1.5,2.5,\nx,7,1,2,6\n"
@@ -943,6 +943,7 @@ def test_a_model_file_that_was_not_altered_is_read(linear):
 
 
 def shell(command, cwd):
+    """A command of bash, in which $RUN is python -m odelearn with stdout buffered as usual."""
     return subprocess.run(
         ["bash", "-c", command], cwd=cwd, env=ENVIRONMENT | {"RUN": " ".join(COMMAND)}, capture_output=True, text=True,
         timeout=120,

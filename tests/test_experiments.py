@@ -28,6 +28,7 @@ from odelearn.experiments.windows import learn_from_windows
 from odelearn.fitting.gradient_check import check_training, convergence_line, with_fixed_steps
 from odelearn.fitting.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
 from odelearn.fitting.options import solver_from
+from odelearn.fitting.report import in_sample_score
 from odelearn.fitting.series import Series, series_from_csv
 from odelearn.fitting.store import atomic_write, save_model
 from odelearn.fitting.training import FIRST_ROWS, Training, r_squared
@@ -259,6 +260,15 @@ def test_a_model_that_blows_up_in_the_held_out_rows_is_nan_there():
     t = Training(s, Model(lambda z, t, theta: z * z, np.zeros(0), "z^2"), dopri5(), Discrete(), 0.01, 10)
     zs = t.predictions()
     assert np.allclose(zs[:7, 0], 1 / (4.3 - TS[:7]), rtol=1e-4) and np.isnan(zs[7:]).all()
+
+
+def test_the_score_in_sample_is_that_of_the_table_and_minus_infinity_if_the_model_fails():
+    """dz/dt = z^2 from z0 = 1 / 3 ends at t = 3, among the rows to learn from."""
+    t = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.01, 10)
+    assert in_sample_score(t) == r_squared(t.predictions()[:7], YS[:7])
+    s = series(ys=np.full((9, 1), 1 / 3), columns="z")
+    t = Training(s, Model(lambda z, t, theta: z * z, np.zeros(0), "z^2"), dopri5(), Discrete(), 0.01, 10)
+    assert in_sample_score(t) == -np.inf
 
 
 # ---- the check before training
