@@ -91,7 +91,7 @@ def complain(error, status):
 
 
 def forget_unwritten_output():
-    """What a stream cannot take is dropped now. Otherwise Python tries again at its end, and then has another status."""
+    """What a stream cannot take is dropped now. Otherwise Python tries again at its end, and the status is 120."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
