@@ -109,10 +109,10 @@ def test_steps_that_grow_are_left_alone():
 
 
 def test_patience_is_for_the_user_to_choose():
-    """100 takes 35000 steps: beyond twice 3000, but not beyond twenty times 3000."""
-    told = lambda **control: failure(1.0, relaxation(-1e3), (0.0, 100.0), None, dopri5(max_steps=3000, **control))
+    """300 takes 105000 steps: beyond 25 times 3000, but not beyond fifty times 3000."""
+    told = lambda **control: failure(1.0, relaxation(-1e3), (0.0, 300.0), None, dopri5(max_steps=3000, **control))
     assert number("() of max_steps = 3000 attempts", told()) < 2000
-    for patience in (20.0, math.inf):
+    for patience in (50.0, math.inf):
         assert told(patience=patience).startswith("max_steps = 3000 attempts")
 
 
@@ -123,11 +123,15 @@ def test_a_hopeless_solve_is_given_up_after_2_percent_of_max_steps():
         assert number(f"() of max_steps = {max_steps} attempts", message) == after
 
 
-FEW = dopri5(max_steps=2000)
+def test_an_end_that_cannot_be_reached_is_seen_early_and_is_no_blow_up():
+    """z = sin t up to t = 1e300: z / z' is far below that, but it does not shrink."""
+    message = failure(0.0, lambda z, t, theta: np.array(np.cos(t)), (0.0, 1e300))
+    assert "2000 of max_steps = 100000 attempts" in message and "It is not stiff" in message
+    assert "blows up" not in message
 
 
 def test_accuracy_is_not_mistaken_for_stiffness():
-    message = failure([1.0, 0.0], lambda z, t, theta: 1e6 * np.stack([z[1], -z[0]]), (0.0, 1e4), None, FEW)
+    message = failure([1.0, 0.0], lambda z, t, theta: 1e6 * np.stack([z[1], -z[0]]), (0.0, 1e4))
     assert "It is not stiff" in message and abs(number(r"h lambda = ()", message)) < 0.1
     message = failure(1.0, lambda y, t, theta: np.cos(9 * t), (0.0, 100.0), None, dopri5(max_steps=20))
     assert "It is not stiff" in message and number("max_steps = () attempts led only to t", message) == 20
@@ -143,7 +147,7 @@ def test_the_time_of_a_blow_up(solver, ts, sign):
     message = failure(np.array([0.0, 1.0]), lambda y, t, theta: sign * y * y, ts, None, solver)
     assert "The solution blows up: z[1] = " in message
     assert number(r"infinite at t = ()", message) == pytest.approx(1.0, abs=1e-3)
-    assert "fell to h = " in message
+    assert number(r"led only to t = ()", message) if solver is ADAPTIVE[-1] else "fell to h = " in message
     y, slope = number(r"blows up: z\[1\] = ()", message), number(r"and dz/dt\[1\] = ()", message)
     assert slope == pytest.approx(sign * y * y, rel=1e-4)  # both at the start of the step
 

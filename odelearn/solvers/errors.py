@@ -80,7 +80,7 @@ def why_not_finite(step, before):
 def why_so_many(step, time_left):
     if is_stiff(step):
         return "The problem is stiff: " + unstable(step)
-    if grows_within(time_left / 1000, step.z, step.k[0]):
+    if grows_within(time_left / 1000, step.z, step.k[0]) and grows_ever_faster(step):
         return blow_up(step.z, step.k[0], step.t)
     return accurate(step)
 
@@ -164,6 +164,13 @@ def time_to_infinity(z, dz):
     """z / z' of the largest component: for y' = y^2, 1/y falls at the rate 1, and is 0 at t + y / y'."""
     rate = (dz / z)[largest(z)].real
     return 1 / rate if rate else np.inf
+
+
+def grows_ever_faster(step):
+    """Whether the time to infinity shrinks: it falls by h in a step for y' = y^2, is constant for y' = y, and grows for
+    y = sin t."""
+    change = time_to_infinity(step.z_next, step.k[-1]) - time_to_infinity(step.z, step.k[0])
+    return change / step.h < -0.1
 
 
 def grows_within(duration, z, dz):
