@@ -327,6 +327,7 @@ def test_what_a_solve_of_unit_slope_means():
     assert "one step off" in diagnose_first_row(trial(exact[[1, 2, 2]])) and "the same" in diagnose_first_row(
         trial(exact[[2, 2, 2]])
     )
+    assert "one step off" not in diagnose_first_row(trial(exact[[2, 2, 1]]))
     assert "the wrong way" in diagnose_speed(trial(exact[0] - ts[:, None]))
     for speed, said in ((2, "as by 2 steps where 1 are due"), (1.25, "as by 5 steps where 4 are due"),
                         (0.5, "as by 1 steps where 2 are due"), (0.75, "as by 3 steps where 4 are due")):  # fmt: skip
@@ -602,6 +603,14 @@ def test_dense_output_of_a_solver_that_is_not_ours_is_measured():
 
     bad = audit(lambda z0, f, ts: Linear(ts, loop(classical)(z0, f, ts)))
     assert "dense output is of order 2.0, not 4" in bad.diagnosis
+
+    def bad_backwards(z0, f, ts):
+        if ts[-1] > ts[0]:
+            return odesolve(z0, f, ts, None, rk4(n=1))
+        return Linear(ts, loop(classical)(z0, f, ts))
+
+    (row,) = [row for row in audit(bad_backwards).rows if row.check == "order of dense output"]
+    assert (round(row.forwards), round(row.backwards), row.verdict) == (4, 2, "WRONG")
 
 
 def test_states_interpolated_linearly_between_steps_are_found():
