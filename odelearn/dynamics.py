@@ -65,7 +65,7 @@ class Dynamics:
             nonlocal looked_at
             own = z.copy()
             result = evaluate(fun, own, t, theta)
-            if not looked_at and not np.array_equal(own, z):
+            if not looked_at and not np.array_equal(own, z, equal_nan=True):
                 raise ValueError("f changed its argument z in place (z += ...); compute dz/dt in a new array")
             looked_at = True
             return result

@@ -1,5 +1,7 @@
 """An ensemble in one solve: theta (E, P), z0 (E, ..., D). Each member gets the numbers that it gets alone."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,13 @@ from odelearn import (
     Backsolve,
     Checkpointed,
     Discrete,
+    EnsembleWarning,
     Event,
+    FixedSteps,
     Forward,
     Interpolating,
     Reversible,
+    SolverError,
     bosh3,
     dopri5,
     fit,
@@ -156,6 +161,91 @@ def test_training_an_ensemble_is_training_its_members():
         own_loss = lambda th, e=e: loss(th, z0[e], target[:, e])
         alone, _ = fit(value_and_grad(own_loss), theta[e], Adam(0.05), 30, progress=False)
         np.testing.assert_allclose(together[e], alone, rtol=1e-9, atol=1e-11)
+
+
+# ---- a member that diverges
+
+
+def growing(z, t, theta):
+    """z' = theta z^2: z = 1 / (1 / z0 - theta t), infinite at t = 1 / (theta z0); theta (E, 1), z (E, 2)."""
+    return theta * z * z
+
+
+GROWTH, START = np.array([[0.2], [2.0], [-1.0]]), np.array([[1.0, 0.5], [1.0, 0.9], [1.0, 2.0]])
+LATE = (0.0, 0.3, 2.0)
+REST = np.array([0, 2])  # member 1 is infinite at t = 0.5
+
+
+@pytest.mark.parametrize("solver", [rk4(n=200), dopri5(1e-8, 1e-10), bosh3(1e-5, 1e-7)])
+def test_a_member_that_diverges_becomes_nan_and_the_others_go_on(solver):
+    with pytest.warns(EnsembleWarning, match=r"member 1 diverged and is nan from there on; .* blows up"):
+        zs = odesolve(START, growing, LATE, GROWTH, solver).zs
+    exact = 1 / (1 / START - GROWTH * np.array(LATE)[:, np.newaxis, np.newaxis])
+    np.testing.assert_allclose(zs[1], exact[1], rtol=1e-4)
+    np.testing.assert_allclose(zs[2, REST], exact[2, REST], rtol=1e-4)
+    assert np.isnan(zs[2, 1]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", [rk4(n=60), dopri5(1e-9, 1e-11)])
+def test_the_gradient_of_the_others_is_their_own(method, solver):
+    """Also where the loss is nan: it was computed from the rows that are."""
+    with pytest.warns(EnsembleWarning, match="member 1 diverged"):
+        zs, pullback = odesolve_vjp(START, growing, LATE, GROWTH, solver, method)
+    g = pullback(2 * zs)  # of L = sum z^2, which is nan
+    own_zs, own_pullback = odesolve_vjp(START[REST], growing, LATE, GROWTH[REST], solver, method)
+    own = own_pullback(2 * own_zs)
+    rtol = 1e-12 if isinstance(solver.control, FixedSteps) else 1e-5
+    np.testing.assert_allclose(g.z0[REST], own.z0, rtol=rtol)
+    np.testing.assert_allclose(g.theta[REST], own.theta, rtol=rtol)
+    assert np.isnan(g.theta[1]).all() and np.isnan(g.z0[1]).all()
+
+
+@pytest.mark.parametrize("solver", [rk4(n=60), dopri5(1e-6, 1e-8)])
+@pytest.mark.parametrize("method", [Discrete(), Backsolve()])
+def test_a_net_whose_member_diverges_leaves_the_others_alone(method, solver):
+    """A linear net grows like e^(10^5 t) in one member, and is out of range before t = 1."""
+    net = MLP([2, 2])
+    theta, z0 = ensemble(net, (2,))
+    theta[1, :4] = [1e5, 0.0, 0.0, 1e5]
+    with pytest.warns(EnsembleWarning, match="member 1 diverged"):
+        zs, pullback = odesolve_vjp(z0, net, (0.0, 1.0), theta, solver, method)
+    g = pullback(np.ones_like(zs))
+    own_zs, own_pullback = odesolve_vjp(z0[REST], net, (0.0, 1.0), theta[REST], solver, method)
+    own = own_pullback(np.ones_like(own_zs))
+    rtol = 1e-12 if isinstance(solver.control, FixedSteps) else 1e-4
+    for x, y in (zs[:, REST], own_zs), (g.z0[REST], own.z0), (g.theta[REST], own.theta):
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol)
+
+
+def test_forward_sensitivities_know_no_members():
+    with pytest.raises(SolverError, match="blows up"):
+        odesolve_vjp(START, growing, LATE, GROWTH, rk4(n=60), Forward())
+
+
+def test_if_all_diverge_it_is_the_error():
+    for solver in rk4(n=200), dopri5():
+        with pytest.raises(SolverError, match="blows up"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", EnsembleWarning)
+            odesolve(START, growing, LATE, np.array([[3.0], [2.0], [1.5]]), solver)
+
+
+def test_training_goes_on_without_the_member_that_diverged():
+    """Its theta stays what it was; the others learn as they would alone."""
+    target = 1 / (1 / START - np.array([[0.1], [0.1], [-0.5]]) * 2.0)
+
+    def loss(theta, who=slice(None)):
+        r = odeint(START[who], growing, (0.0, 2.0), theta, rk4(n=80), Discrete())[-1] - target[who]
+        return np.sum(r * r)
+
+    with pytest.warns() as caught:
+        theta, history = fit(value_and_grad(loss), GROWTH, Adam(0.01), 20, progress=False)
+    texts = [str(warning.message) for warning in caught]
+    assert any("member 1 diverged" in text for text in texts)
+    assert sum("member 1 of theta is left out of the training" in text for text in texts) == 1
+    assert theta[1] == GROWTH[1] and len(history) == 20
+    alone, _ = fit(value_and_grad(lambda th: loss(th, REST)), GROWTH[REST], Adam(0.01), 20, progress=False)
+    np.testing.assert_allclose(theta[REST], alone, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

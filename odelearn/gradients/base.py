@@ -1,6 +1,7 @@
 """What every gradient method returns, and what they have in common."""
 
 from collections import namedtuple
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -51,6 +52,11 @@ def cotangent_of(a_zs, zs):
             "out of the loss: index what was observed, or weigh it"
         )
     return np.array(a_zs, zs.dtype, order="C")
+
+
+def ignoring_nan(zs):
+    """A context in which the nan of members that diverged raise no warnings of NumPy; for finite zs it does nothing."""
+    return np.errstate(all="ignore") if np.isnan(zs).any() else nullcontext()
 
 
 class ThetaSum:

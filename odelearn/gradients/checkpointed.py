@@ -9,7 +9,7 @@ from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step
 from ..solvers.solver import solve, states_like
 from ..solvers.step_size import is_count
-from .base import ThetaSum, cotangent_of
+from .base import ThetaSum, cotangent_of, ignoring_nan
 from .discrete import StepSums, sweep_back
 from .mesh import mesh_of
 
@@ -52,7 +52,8 @@ class Checkpointed:
             bound = f.bind(theta, z0)
             scheme = Scheme(solver.tableau, bound.vjp, z0)
             sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype))
-            a_z0 = sweep_back(steps_again(scheme, mesh, states, every), a_zs, sums)
+            with ignoring_nan(zs):
+                a_z0 = sweep_back(steps_again(scheme, mesh, states, every), a_zs, sums)
             return sums.gradients(a_z0, scheme.evals, held)
 
         return zs, pullback

@@ -9,7 +9,7 @@ from ..solvers.problem import check_memory, initial_value_problem
 from ..solvers.runge_kutta import PointCotangents, rk_step_pullback
 from ..solvers.solver import solve, states_like
 from ..solvers.step_size import FixedSteps
-from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by
+from .base import BackwardStats, Gradients, ThetaSum, cotangent_of, held_by, ignoring_nan
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Discrete:
         def pullback(a_zs):
             a_zs = cotangent_of(a_zs, zs)
             sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype))
-            a_z0 = sweep_back(reversed(steps), a_zs, sums)
+            with ignoring_nan(zs):
+                a_z0 = sweep_back(reversed(steps), a_zs, sums)
             held = zs.nbytes + held_by([step for _, step in steps], theta)
             return sums.gradients(a_z0, evals=0, held=held)
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.solver import solve, states_like
 from .base import BackwardStats, Gradients, cotangent_of
@@ -18,6 +17,7 @@ class Forward:
     Runge-Kutta method and to apply it to the differentiated equation is the same thing on a fixed mesh. The price is a
     Jacobian df/dz a stage, one pullback for each component of z; memory does not grow with the number of steps.
     Hairer, Norsett, Wanner, Solving ODEs I, section I.14, eq. (14.14).
+    The Jacobian of an ensemble has all members in it, so one that diverges is a SolverError here.
     """
 
     def vjp(self, z0, f, ts, theta, solver):
@@ -28,7 +28,7 @@ class Forward:
         Ss[0] = np.eye(n, n + P + T)
         S, stages = Ss[0], 0
         with np.errstate(all="ignore"):
-            for i, step in solve(solver.stepper(bound.vjp, z0, ts, None, members_of(theta, z0)), z0, zs, ts):
+            for i, step in solve(solver.stepper(bound.vjp, z0, ts), z0, zs, ts):
                 jacobians = [stage_jacobian(pullback, step.z, bound, P) for pullback in step.kept[: step.scheme.m]]
                 S = step_sensitivity(step, S, jacobians, *mesh_sensitivity(i, step, ts, n + P))
                 stages += len(jacobians)
