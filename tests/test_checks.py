@@ -335,6 +335,21 @@ def test_the_coefficients_of_a_step_are_read_off():
     assert read_moves(midpoint, 3, 0.1, np.array([2.0])) is None  # f is called twice, not three times
 
 
+def test_the_first_condition_that_fails_is_shown():
+    """Up to order 3 with its value; all of a lower order hold."""
+    kutta = dict(order=3, b=[1 / 6, 4 / 6, 1 / 6], c=[0, 1 / 2, 1])
+    without_k2 = ButcherTableau("MINE", A=[[0, 0, 0], [1 / 2, 0, 0], [0, 1, 0]], **kutta)
+    right = ButcherTableau("KUTTA3", A=[[0, 0, 0], [1 / 2, 0, 0], [-1, 2, 0]], **kutta)
+    for tableau, order, said in (
+        (HEUN, 3, "order 3: sum b_i c_i^2 = 0.5 and should be 0.3333"),
+        (without_k2, 3, "order 3: sum b_i A_ij c_j = 0.08333 and should be 0.1667"),
+        (right, 4, "order 4: one of them fails"),
+    ):
+        mistake = check_step(student_mistakes.butcher_loop(tableau), order).mistakes[0]
+        assert mistake == f"coefficients: they do not satisfy the conditions of {said}"
+    assert check_step(student_mistakes.butcher_loop(right), 3)
+
+
 def test_a_failing_condition_is_shown_with_its_value():
     mistakes = check_step(changed(b=0.9), 2).mistakes
     assert (
