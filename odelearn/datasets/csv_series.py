@@ -169,9 +169,9 @@ def numbers(path, name, cells):
 
 
 MISSING = {"", "na", "nan"}
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-SEPARATED = re.compile(r"[+-]?\d[\d.,_' ]*", re.ASCII)  # a number in another notation: 1,5  1,000  1.234,5  2_5
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", re.ASCII)
+NUMBER = r"(?ai)[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"  # (?a): the digits 0 to 9 only; compiled when first needed
+SEPARATED = r"(?a)[+-]?\d[\d.,_' ]*"  # a number in another notation: 1,5  1,000  1.234,5  2_5
+DATE = r"(?a)\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*"
 
 
 def is_missing(cell):
@@ -179,19 +179,19 @@ def is_missing(cell):
 
 
 def is_number(cell):
-    return bool(NUMBER.fullmatch(cell)) and math.isfinite(float(cell))
+    return bool(re.fullmatch(NUMBER, cell)) and math.isfinite(float(cell))
 
 
 def holds_numbers(cells):
     """Whether this is a column of numbers, in whatever notation, and not one of text."""
-    return any(is_number(cell) or SEPARATED.fullmatch(cell) and not DATE.fullmatch(cell) for _, cell in cells)
+    return any(is_number(cell) or re.fullmatch(SEPARATED, cell) and not re.fullmatch(DATE, cell) for _, cell in cells)
 
 
 def remedy(cell):
     """How to write the cell so that it can be read, after a semicolon; "" if that is anybody's guess."""
-    if DATE.fullmatch(cell):
+    if re.fullmatch(DATE, cell):
         return "; write times as numbers, such as the days since the first row"
-    if not SEPARATED.fullmatch(cell):
+    if not re.fullmatch(SEPARATED, cell):
         return ""
     if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell):
         thousands, decimal = cell.replace(",", ""), cell.replace(",", ".")
