@@ -707,6 +707,24 @@ def test_a_long_run_that_stays_worse_than_the_mean_is_status_3_although_it_impro
     assert "worse than" not in capsys.readouterr().out.rpartition("R^2")[2]
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_training_that_has_not_looked_at_all_rows_is_not_judged(folder, capsys, monkeypatch):
+    """Stopped after 3 of 100 steps, and resumed for 3 more, with a rate that makes it worse by far."""
+    step, calls = Adam.step, itertools.count(1)
+
+    def interrupted(self, theta, g):
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+        return step(self, theta, g)
+
+    monkeypatch.setattr(Adam, "step", interrupted)
+    options = ["--model", "linear", "--lr", "5", "--steps", "100", "--out", "out"]
+    assert main(["fit", "good.csv", *options]) == 130
+    assert main(["fit", "--resume", "out/good.npz", "--steps", "3"]) == 0
+    scores = [float(line.split()[-2]) for line in capsys.readouterr().out.splitlines() if line.startswith("linear (")]
+    assert 1 - scores[1] > 2 * (1 - scores[0])
+
+
 # ---- predict
 
 

@@ -179,14 +179,14 @@ def baseline(training, settings):
 def check_score(training, score_before):
     """Raises WorseThanMean if the mean of each column would have been a better model: R^2 < 0 in sample.
 
-    A run of fewer than TRIAL_STEPS steps, or one that has not yet looked at all rows, is a trial. It fails only if its
-    squared error 1 - R^2 has more than doubled.
+    A training that has not yet looked at all rows is not at its end, and does not fail. A run of fewer than TRIAL_STEPS
+    steps is a trial: it fails only if its squared error 1 - R^2 has more than doubled.
     """
     score, steps_done = in_sample_score(training), len(training.history)
     if score >= 0 or np.isnan(score):
         return
-    is_trial = steps_done < TRIAL_STEPS or training.rows_at(steps_done - 1) < training.series.rows
-    if is_trial and 1 - score <= 2 * (1 - score_before):
+    at_its_end = training.rows_at(steps_done - 1) == training.series.rows
+    if not at_its_end or steps_done < TRIAL_STEPS and 1 - score <= 2 * (1 - score_before):
         print(f"R^2 = {score:.3g} in sample is worse than the mean of each column, which has 0: train with more steps.")
         return
     raise WorseThanMean(
