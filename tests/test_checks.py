@@ -617,7 +617,8 @@ def test_a_missing_h_in_a_theta_is_named_with_the_number_of_steps(n):
 
 
 def test_what_is_no_adjoint_is_told():
-    assert "returned None" in check_adjoint(lambda *problem: None).mistakes[0]
+    nothing = check_adjoint(lambda *problem: None, of="z0")
+    assert "returned None" in nothing.mistakes[0] and nothing.evidence == ""
     assert "three things" in check_adjoint(lambda z0, f, ts, theta, a_zs: z0).mistakes[0]
     wrong_shape = lambda z0, f, ts, theta, a_zs: (z0[0], ts, theta)
     assert check_adjoint(wrong_shape).mistakes == ["a_z0 has shape (2,), but what it belongs to has (3, 2)"]

@@ -34,38 +34,38 @@ def discrete_adjoint(z0, f, ts, theta, a_zs, solver, **mistakes):
 
     Returns a_z0 (*z0.shape), a_ts (T,), a_theta (P,). Raises TypeError for a switch that does not exist.
     """
-    s = set_switches(RIGHT, mistakes)
+    switch = set_switches(RIGHT, mistakes)
     N, sign, tableau = len(ts) - 1, np.sign(ts[-1] - ts[0]), solver.tableau
-    a, a_theta, a_ts = s["start"] * a_zs[N], np.zeros(theta.size), np.zeros(N + 1)
+    a, a_theta, a_ts = switch["start"] * a_zs[N], np.zeros(theta.size), np.zeros(N + 1)
     steps = odesolve(z0, f, ts, theta, solver).steps
     interval_of = lambda step: np.searchsorted(sign * ts, sign * (step.t + step.h / 2)) - 1
     for i in reversed(range(N)):
-        a = a + jump_on_arrival(s, a_zs, i + 1) + (s["jump_at"] == "early") * a_zs[i]
-        a_theta, span = s["carry"] * a_theta, ts[i + 1] - ts[i]
+        a = a + find_jump(switch, a_zs, i + 1) + (switch["jump_at"] == "early") * a_zs[i]
+        a_theta, span = switch["carry"] * a_theta, ts[i + 1] - ts[i]
         for step in reversed([step for step in steps if interval_of(step) == i]):
-            stages = stages_of(step, f, theta, tableau, s, ts[i])
+            stages = evaluate_stages(step, f, theta, tableau, switch, ts[i])
             a_next = a
-            a, a_t, a_h, part = step_back(stages, step, tableau, a_next, s)
-            if s["a_of"] == "n":
-                *_, part = step_back(stages, step, tableau, a, s)
-            a_theta = a_theta + s["theta_sign"] * part / (1 if s["theta_h"] else step.h)
-            before, length = (step.t - ts[i]) / span, s["mesh"] * step.h / span  # as fractions of the interval
+            a, a_t, a_h, part = step_back(stages, step, tableau, a_next, switch)
+            if switch["a_of"] == "n":
+                *_, part = step_back(stages, step, tableau, a, switch)
+            a_theta = a_theta + switch["theta_sign"] * part / (1 if switch["theta_h"] else step.h)
+            before, length = (step.t - ts[i]) / span, switch["mesh"] * step.h / span  # as fractions of the interval
             a_ts[i] += (1 - before) * a_t - length * a_h
             a_ts[i + 1] += before * a_t + length * a_h
-    return a + jump_on_arrival(s, a_zs, 0), a_ts, a_theta / (z0[..., 0].size if s["mean"] else 1)
+    return a + find_jump(switch, a_zs, 0), a_ts, a_theta / (z0[..., 0].size if switch["mean"] else 1)
 
 
-def jump_on_arrival(s, a_zs, i):
+def find_jump(switch, a_zs, i):
     """What is added to a when it has arrived at ts[i]; nothing at ts[N], where it starts."""
-    if i == len(a_zs) - 1 or s["jump_at"] == "early":
+    if i == len(a_zs) - 1 or switch["jump_at"] == "early":
         return 0.0
-    return a_zs[i + 1] if s["jump_at"] == "late" else s["jump" if i else "jump0"] * a_zs[i]
+    return a_zs[i + 1] if switch["jump_at"] == "late" else switch["jump" if i else "jump0"] * a_zs[i]
 
 
-def stages_of(step, f, theta, tableau, s, t_begin):
+def evaluate_stages(step, f, theta, tableau, switch, t_begin):
     """(k_i, pullback_i) of every stage of a step."""
-    z = step.z if s["z_of"] == "n" else step.z_next
-    t = {"n": step.t, "n+1": step.t + step.h, "ts[i]": t_begin}[s["t_of"]]
+    z = step.z if switch["z_of"] == "n" else step.z_next
+    t = {"n": step.t, "n+1": step.t + step.h, "ts[i]": t_begin}[switch["t_of"]]
     stages = []
     for A_i, c_i in zip(tableau.A, tableau.c, strict=True):
         Z = z + step.h * sum((A_ij * k_j for A_ij, (k_j, _) in zip(A_i, stages, strict=False)), np.zeros_like(z))
@@ -73,18 +73,18 @@ def stages_of(step, f, theta, tableau, s, t_begin):
     return stages
 
 
-def step_back(stages, step, tableau, a_next, s):
+def step_back(stages, step, tableau, a_next, switch):
     """From a_(n+1): a_n, the cotangents of t_n and of h, and the step's part of a_theta."""
     A, b, h = tableau.A, tableau.b, step.h
     a_Z, a_theta, a_t, a_h = [None] * len(b), 0.0, 0.0, 0.0
     for i in reversed(range(len(b))):
         k, pullback = stages[i]
         later = sum((A[j, i] * a_Z[j] for j in range(i + 1, len(b))), np.zeros_like(a_next))
-        a_k = h * (b[i] * a_next + s["chain"] * later)
+        a_k = h * (b[i] * a_next + switch["chain"] * later)
         a_Z[i], a_tau, part = pullback(a_k)
         a_theta, a_t = a_theta + part, a_t + a_tau
         a_h += tableau.c[i] * a_tau + np.sum(k * a_k) / h
-    return a_next + s["a_sign"] * sum(a_Z) / (1 if s["a_h"] else h), a_t, a_h, a_theta
+    return a_next + switch["a_sign"] * sum(a_Z) / (1 if switch["a_h"] else h), a_t, a_h, a_theta
 
 
 # fmt: off

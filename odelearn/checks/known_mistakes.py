@@ -54,35 +54,35 @@ def algorithm2(z0, f, ts, theta, a_zs, solver=SOLVER, **mistakes):
     >>> algorithm2(*problem, a_sign=+1)[0].round(4)
     array([2.7183])
     """
-    s = set_switches(RIGHT, mistakes)
+    switch = set_switches(RIGHT, mistakes)
     z0, ts, theta = np.asarray(z0, float), np.asarray(ts, float), np.asarray(theta, float)
     zs = odesolve(z0, f, ts, theta, solver).zs
     n, N = z0.size, len(ts) - 1
-    a, a_theta, a_t, a_ts = s["start"] * a_zs[N], np.zeros(theta.size), 0.0, np.zeros(N + 1)
+    a, a_theta, a_t, a_ts = switch["start"] * a_zs[N], np.zeros(theta.size), 0.0, np.zeros(N + 1)
 
     def dynamics(y, t, _):
         z, a = y[:n].reshape(z0.shape), y[n : 2 * n].reshape(z0.shape)
-        dz, pullback = f.vjp(z, t if s["t_now"] else t_begin, theta)
+        dz, pullback = f.vjp(z, t if switch["t_now"] else t_begin, theta)
         a_f_z, a_f_t, a_f_theta = pullback(a)
-        signed = s["a_sign"] * a_f_z.ravel(), s["theta_sign"] * a_f_theta, [s["t_sign"] * a_f_t]
+        signed = switch["a_sign"] * a_f_z.ravel(), switch["theta_sign"] * a_f_theta, [switch["t_sign"] * a_f_t]
         return np.concatenate([dz.ravel(), *signed])
 
     for i in range(N, 0, -1):
         t_begin = ts[i]
         dz, pullback = f.vjp(zs[i], t_begin, theta)
         dL_dt = {"a f": np.sum(a_zs[i] * dz), "-a df/dt": -pullback(a_zs[i])[1], "all of a": np.sum(a * dz)}
-        a_ts[i] = dL_dt[s["dts"]]
-        a_t += s["boundary"] * dL_dt["a f"] * (1 if i == N else s["t_jump"])
-        a = a + (s["jump_at"] == "early") * a_zs[i - 1]
-        y = np.concatenate([zs[i if s["z_now"] else i - 1].ravel(), a.ravel(), s["carry"] * a_theta, [a_t]])
-        t_end = ts[i - 1] + s["past"] * (ts[i - 1] - ts[i])
+        a_ts[i] = dL_dt[switch["dts"]]
+        a_t += switch["boundary"] * dL_dt["a f"] * (1 if i == N else switch["t_jump"])
+        a = a + (switch["jump_at"] == "early") * a_zs[i - 1]
+        y = np.concatenate([zs[i if switch["z_now"] else i - 1].ravel(), a.ravel(), switch["carry"] * a_theta, [a_t]])
+        t_end = ts[i - 1] + switch["past"] * (ts[i - 1] - ts[i])
         y = odesolve(y, dynamics, (t_begin, t_end), None, solver).zs[-1]
         a, a_theta, a_t = y[n : 2 * n].reshape(z0.shape), y[2 * n : -1], y[-1]
-        jump = {"t_i": s["jump" if i > 1 else "jump0"] * a_zs[i - 1], "early": 0.0, "late": a_zs[i]}
-        a_before_jump, a = a, a + jump[s["jump_at"]]
-    a_ts[0] = a_t if s["f_now"] else -np.sum(a_before_jump * f(zs[N], ts[N], theta))
-    a_ts[0] -= s["t_jump0"] * np.sum(a_zs[0] * f(z0, ts[0], theta))
-    return a, a_ts, a_theta / (z0[..., 0].size if s["mean"] else 1)
+        jump = {"t_i": switch["jump" if i > 1 else "jump0"] * a_zs[i - 1], "early": 0.0, "late": a_zs[i]}
+        a_before_jump, a = a, a + jump[switch["jump_at"]]
+    a_ts[0] = a_t if switch["f_now"] else -np.sum(a_before_jump * f(zs[N], ts[N], theta))
+    a_ts[0] -= switch["t_jump0"] * np.sum(a_zs[0] * f(z0, ts[0], theta))
+    return a, a_ts, a_theta / (z0[..., 0].size if switch["mean"] else 1)
 
 
 def set_switches(right, mistakes):
