@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from odelearn.datasets.csv_series import DataError, load_csv, lynx_hare
-from odelearn.datasets.synthetic import cubic_spiral, spiral, windows
+from odelearn.datasets.digits import digits, split_folds
+from odelearn.datasets.synthetic import circles, cubic_spiral, spiral, two_moons, windows
 
 
 @pytest.fixture
@@ -256,3 +257,77 @@ def test_windows_that_cannot_be_are_refused():
     for length in (0, 5):
         with pytest.raises(ValueError, match=f"length must be between 1 and the 4 observations, got {length}"):
             windows(rng, ts, zs, length, 3)
+
+
+# ---- points in the plane, and digits
+
+
+def test_without_noise_the_moons_are_half_circles():
+    points, labels = two_moons(np.random.default_rng(0), 2001, noise=0.0)
+    assert np.bincount(labels).tolist() == [1001, 1000]
+    upper, lower = points[labels == 0], points[labels == 1]
+    assert np.allclose(np.hypot(*upper.T), 1, rtol=1e-14) and (upper[:, 1] >= 0).all()
+    assert np.allclose(np.hypot(*(lower - [1, 0.5]).T), 1, rtol=1e-14) and (lower[:, 1] <= 0.5).all()
+    for moon, side in (upper, 1), (lower - [1, 0.5], -1):  # the mean of sin s is 2 / pi, its variance 1/2 - 4 / pi^2
+        assert abs(side * moon[:, 1].mean() - 2 / np.pi) < 5 * np.sqrt((0.5 - 4 / np.pi**2) / len(moon))
+        assert abs(moon[:, 0].mean()) < 5 * np.sqrt(0.5 / len(moon))
+
+
+def test_the_circles_have_their_radii_and_the_angle_is_uniform():
+    points, labels = circles(np.random.default_rng(0), 4000, noise=0.0)
+    assert np.allclose(np.hypot(*points.T), np.where(labels == 0, 1, 0.5), rtol=1e-14)
+    for power in 1, 2:  # the means of cos and sin of s, and of 2 s, are 0
+        w = (points @ [1, 1j] / np.hypot(*points.T)) ** power
+        assert abs(w.mean()) < 5 / np.sqrt(4000)
+
+
+@pytest.mark.parametrize("make", [two_moons, circles])
+def test_points_have_the_noise_that_was_asked_for_and_are_the_same_for_the_same_seed(make):
+    points, labels = make(np.random.default_rng(3), 10_000, 0.2)
+    e = (points - make(np.random.default_rng(3), 10_000, 0.0)[0]) / 0.2
+    assert abs(e.mean()) < 5 / np.sqrt(e.size) and abs(np.mean(e * e) - 1) < 5 * np.sqrt(2 / e.size)
+    again, labels_again = make(np.random.default_rng(3), 10_000, 0.2)
+    assert np.array_equal(points, again) and np.array_equal(labels, labels_again)
+    assert 0.4 < labels[:5000].mean() < 0.6  # in random order
+
+
+@pytest.mark.parametrize("make", [two_moons, circles])
+def test_points_that_cannot_be_are_refused(make):
+    with pytest.raises(TypeError, match="rng must be a numpy Generator"):
+        make(0, 10)
+    for n, noise in (-1, 0.1), (10, -0.1), (10, np.nan):
+        with pytest.raises(ValueError, match=f"must not be negative, got n = {n}, noise = {noise}"):
+            make(np.random.default_rng(0), n, noise)
+
+
+def test_the_digits_are_those_of_uci():
+    """The number of images of each class is that in UCI's description of optdigits.tes."""
+    images, labels = digits()
+    assert images.shape == (1797, 8, 8) and images.dtype == np.float64
+    assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert np.array_equal(np.unique(16 * images), np.arange(17))
+    zero = """
+        0  0  5 13  9  1  0  0
+        0  0 13 15 10 15  5  0
+        0  3 15  2  0 11  8  0
+        0  4 12  0  0  8  8  0
+        0  5  8  0  0  9  8  0
+        0  4 11  0  1 12  7  0
+        0  2 14  5 10 12  0  0
+        0  0  6 13 10  0  0  0"""
+    assert np.array_equal(16 * images[0], np.array(zero.split(), float).reshape(8, 8))  # the first line of that file
+
+
+@pytest.mark.parametrize(("n", "k"), [(1797, 5), (10, 10), (7, 2)])
+def test_folds_are_a_partition(n, k):
+    folds = split_folds(np.random.default_rng(1), n, k)
+    assert len(folds) == k and sorted(np.concatenate([test for _, test in folds])) == list(range(n))
+    for train, test in folds:
+        assert sorted(np.concatenate([train, test])) == list(range(n)) and len(test) in (n // k, n // k + 1)
+    assert not np.array_equal(folds[0][1], split_folds(np.random.default_rng(2), n, k)[0][1])
+
+
+@pytest.mark.parametrize("k", [1, 6])
+def test_folds_that_cannot_be_are_refused(k):
+    with pytest.raises(ValueError, match=f"k must be between 2 and n = 5, got {k}"):
+        split_folds(np.random.default_rng(0), 5, k)

@@ -1,9 +1,22 @@
-"""Time series: from a CSV file, shipped with odelearn, or computed.
+"""Time series, points and images: from a CSV file, shipped with odelearn, or computed.
 
-Read csv_series (files, and the lynx and the hare), then synthetic (the spirals, and windows of a series).
+Read csv_series (files, and the lynx and the hare), then synthetic (the spirals, windows of a series, two moons and two
+circles), and digits (images of handwritten digits, and the folds of cross-validation).
 """
 
 from .csv_series import DataError, load_csv, lynx_hare
-from .synthetic import cubic_spiral, spiral, windows
+from .digits import digits, split_folds
+from .synthetic import circles, cubic_spiral, spiral, two_moons, windows
 
-__all__ = ["DataError", "load_csv", "lynx_hare", "spiral", "cubic_spiral", "windows"]
+__all__ = [
+    "DataError",
+    "circles",
+    "cubic_spiral",
+    "digits",
+    "load_csv",
+    "lynx_hare",
+    "spiral",
+    "split_folds",
+    "two_moons",
+    "windows",
+]

@@ -1,4 +1,4 @@
-"""Series that are computed: the two spirals of the literature, and windows of a series."""
+"""Series that are computed: the two spirals of the literature, and windows of a series. Points in the plane."""
 
 import numpy as np
 
@@ -77,6 +77,52 @@ def windows(rng, ts, zs, length, batch):
     starts = rng.integers(T - length + 1, size=batch)  # (batch,)
     targets = zs[starts + np.arange(length)[:, np.newaxis]]  # (length, batch, *shape)
     return targets[0], ts[:length] - ts[0], targets
+
+
+def two_moons(rng, n, noise=0.1):
+    """n points on two half circles that hold each other, with noise: half of the points belong to each.
+
+        moon 0: (cos s, sin s),    moon 1: (1 - cos s, 1/2 - sin s),    s uniform on [0, pi]
+
+    rng    a numpy Generator, which draws s and the noise
+    n      how many points; the odd one belongs to moon 0
+    noise  the standard deviation of the noise on each coordinate
+
+    Returns points (n, 2) and labels (n,), 0 or 1, in random order. Raises TypeError for a seed instead of rng, and
+    ValueError for a negative n or noise.
+
+    >>> points, labels = two_moons(np.random.default_rng(0), 100)
+    >>> points.shape, np.bincount(labels)
+    ((100, 2), array([50, 50]))
+    """
+    labels = alternating_labels(rng, n, noise)
+    s = rng.uniform(0, np.pi, n)
+    x = np.where(labels == 0, np.cos(s), 1 - np.cos(s))
+    y = np.where(labels == 0, np.sin(s), 0.5 - np.sin(s))
+    return np.stack([x, y], axis=1) + noise * rng.normal(size=(n, 2)), labels
+
+
+def circles(rng, n, noise=0.1):
+    """n points on two circles around 0, of the radii 1 (label 0) and 1/2 (label 1), with noise: half of them on each.
+
+    The angle is uniform on [0, 2 pi]. rng, n, noise, what is returned and raised are those of two_moons.
+
+    >>> points, labels = circles(np.random.default_rng(0), 100, noise=0.0)
+    >>> np.unique(np.round(np.hypot(*points.T), 12))
+    array([0.5, 1. ])
+    """
+    labels = alternating_labels(rng, n, noise)
+    s = rng.uniform(0, 2 * np.pi, n)
+    points = np.stack([np.cos(s), np.sin(s)], axis=1) / (1 + labels[:, np.newaxis])
+    return points + noise * rng.normal(size=(n, 2)), labels
+
+
+def alternating_labels(rng, n, noise):
+    """(n,) zeros and ones, as many of one as of the other, in random order. Checks the arguments of those who ask."""
+    check_generator(rng)
+    if n < 0 or not noise >= 0:
+        raise ValueError(f"n and noise must not be negative, got n = {n}, noise = {noise}")
+    return rng.permutation(np.arange(n) % 2)
 
 
 def check_generator(rng):
