@@ -1,10 +1,11 @@
 """Neural networks as dynamics, with pullbacks derived by hand.
 
 Read mlp first; mlp_fast does the same in fewer NumPy calls, mlp_ensemble for many nets in one solve; activations is
-the table of all three.
+the table of all three. gru reads sequences.
 """
 
 from .activations import ACTIVATIONS
+from .gru import GRU
 from .mlp import MLP
 
-__all__ = ["ACTIVATIONS", "MLP"]
+__all__ = ["ACTIVATIONS", "MLP", "GRU"]
