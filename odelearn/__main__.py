@@ -9,6 +9,7 @@ import sys
 import odelearn
 
 from .datasets.csv_series import DataError
+from .experiments import EXPERIMENTS
 from .fitting import signals
 from .fitting.options import METHODS, ModelFileError, SavedElsewhere, UsageError, WorseThanMean
 from .optim import TrainingStopped
@@ -112,11 +113,13 @@ def parser():
         epilog=EPILOG,
     )
     top.add_argument("--version", action="version", version=f"odelearn {odelearn.__version__}")
-    commands = top.add_subparsers(required=True, metavar="fit | predict | spiral | compare | audit | figures")
+    names = ["fit", "predict", "spiral", "compare", "audit", "figures", *EXPERIMENTS]
+    commands = top.add_subparsers(required=True, metavar=" | ".join(names))
     add_fit(commands)
     add_predict(commands)
     add_spiral(commands)
     add_studies(commands)
+    add_experiments(commands)
     return top
 
 
@@ -173,6 +176,19 @@ def add_studies(commands):
         study.set_defaults(command=f"experiments.{name}:{name}")
         study.add_argument("--out", metavar="DIR", default="figures", help="(default: figures)")
         study.add_argument("--quick", action="store_true", help="fewer points and steps, for a first look")
+
+
+def add_experiments(commands):
+    for name, (_, what) in EXPERIMENTS.items():
+        study = commands.add_parser(name, help=what)
+        study.set_defaults(command="experiments.command:experiment", name=name)
+        study.add_argument("--seed", metavar="N", type=count, default=0, help="of data and training (default: 0)")
+        study.add_argument("--full", action="store_true", help="the long run")
+        study.add_argument("--out", metavar="DIR", default="odelearn-out",
+                           help="for figures and JSON files (default: odelearn-out)")  # fmt: skip
+        study.add_argument("--jobs", metavar="N", type=positive, default=1,
+                           help="methods that run at once (default: 1; more need joblib)")  # fmt: skip
+        study.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
 # What an argument may be. argparse puts the name of the argument before the message.
