@@ -142,7 +142,7 @@ def run_jobs(jobs, folder, n_jobs=1, dask=None, progress="jobs"):
     jobs      a list of Jobs
     folder    the directory for their files, Job.path; it is made if need be
     n_jobs    how many jobs run at once, in processes of joblib; 1 needs no joblib
-    dask      the address of a Dask scheduler, "tcp://...", to run the jobs there; if a worker dies, its job is run again
+    dask      the address of a Dask scheduler, "tcp://...", to run the jobs there. If a worker dies, its job is run anew
     progress  "jobs": one bar over all jobs; "steps": the bars of each experiment, which only n_jobs = 1 has;
               None: neither
 
