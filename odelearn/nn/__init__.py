@@ -1,7 +1,7 @@
 """Neural networks as dynamics, with pullbacks derived by hand.
 
 Read mlp first; mlp_fast does the same in fewer NumPy calls, mlp_ensemble for many nets in one solve; activations is
-the table of all three. gru reads sequences.
+the table of all three. mlp_jacobian has df/dz and its trace. gru reads sequences.
 """
 
 from .activations import ACTIVATIONS

@@ -5,7 +5,8 @@ ACTIVATIONS[name] is the pair (sigma, pullback):
     y = sigma(x)                        x of any shape, real or complex; y has its shape and dtype
     a_x = pullback(a_y, y, x)           a_x = a_y sigma'(x); all of one shape
 
-The names are those that MLP(sizes, activation=name) takes. To add one, add a row to TABLE.
+The names are those that MLP(sizes, activation=name) takes. To add one, add a row to TABLE. SECOND[name](y, x) is
+sigma''(x), for the derivative of a Jacobian; a row of it is needed only by those who ask for one.
 """
 
 import math
@@ -46,6 +47,16 @@ TABLE = [
     ("elu",      elu,           lambda a_y, y, x: a_y * (1 + np.minimum(y, 0)), 1.0,                True),
     ("sin",      np.sin,        lambda a_y, y, x: a_y * np.cos(x),            math.pi / 2,          False),
 ]
+
+SECOND = {
+    "identity": lambda y, x: 0 * y,
+    "tanh":     lambda y, x: 2 * y * (y * y - 1),
+    "sigmoid":  lambda y, x: y * (1 - y) * (1 - 2 * y),
+    "softplus": lambda y, x: -np.expm1(-y) * np.exp(-y),
+    "relu":     lambda y, x: 0 * y,
+    "elu":      lambda y, x: (y < 0) * (1 + y),  # at 0: 0
+    "sin":      lambda y, x: -y,
+}
 # fmt: on
 
 ACTIVATIONS = {name: (sigma, pullback) for name, sigma, pullback, _, _ in TABLE}
