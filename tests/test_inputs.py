@@ -353,6 +353,8 @@ def test_a_solve_that_would_not_end_is_refused_before_it_begins(solve, message):
         (lambda: odesolve([[1.0, 2.0], [3.0]], rotate, TS), "z0 must be an array of numbers.*same length"),
         (lambda: odesolve({"x": 1.0}, rotate, TS), "z0 must be an array of numbers, got dict.*ravel"),
         (lambda: odesolve((np.ones(2), np.ones(3)), rotate, TS), "z0 .*ravel"),
+        (lambda: odesolve(Z0, rotate, TS, {"W": THETA}), r"theta must be one flat vector \(P,\), got dict; .*ravel"),
+        (lambda: odesolve(Z0, rotate, TS, (THETA, np.ones(9))), r"theta must be one flat vector \(P,\); .*ravel"),
         (lambda: odesolve(rotate, Z0, TS, THETA), r"z0 is a function.*odesolve\(z0, f, ts, theta\)"),
         (lambda: odeint(rotate, Z0, TS, THETA), r"z0 is a function.*\(z0, f, ts, theta\)"),
         (lambda: odesolve(Z0, TS, rotate, THETA), r"f must be a function"),

@@ -295,6 +295,71 @@ def test_custom_mistakes_are_named():
         grad(lambda x: np.sum(custom(lambda y: (x * y, lambda a: (a * x,)), x)))(V)
     with pytest.raises(TypeError, match="uses a traced value from outside"):
         grad(lambda x: grad(lambda y: np.sum(custom(lambda x: (x * y, lambda a: (a * y,)), x)))(V)[0])(V)
+    with pytest.raises(TypeError, match=r"gives a tuple, one cotangent for each argument, got ndarray; .* \(a_x,\)"):
+        grad(lambda x: np.sum(custom(lambda x: (2 * x, lambda a: 2 * a), x)))(V)
+
+
+@pytest.mark.parametrize("differentiate", [grad, lambda fun: fun], ids=["traced", "plain"])
+@pytest.mark.parametrize(("given", "message"), [
+    (V,                                              "custom wants a function, got ndarray"),
+    (lambda x: 2 * x,                                "must return y, pullback: a value and a function; got"),
+    (lambda x: (x, 2 * x),                           "must return y, pullback: a value and a function; got tuple"),
+    (lambda x: (x, lambda a: (a,), None),            "must return y, pullback"),
+    (lambda x: ((x, x), lambda a: (a[0] + a[1],)),   "one array or number, got tuple; join several by np.stack"),
+    (lambda x: (None, lambda a: (a,)),               "one array or number, got NoneType"),
+])  # fmt: skip
+def test_what_is_no_value_and_pullback_is_refused_traced_or_not(differentiate, given, message):
+    with pytest.raises(TypeError, match=message):
+        differentiate(lambda x: np.sum(custom(given, x)))(V)
+
+
+def test_custom_takes_several_arguments_traced_or_not_in_any_shapes():
+    """y = A x + c: each argument alone, all together, and one that is no number."""
+
+    def affine(A, x, c, name):
+        assert name == "affine"
+        return A @ x + c, lambda a: (a[:, np.newaxis] * x, a @ A, a, None)
+
+    A, x, c, a = rng.normal(size=(2, 3)), V, rng.normal(size=2), rng.normal(size=2)
+    y, pullback = vjp(lambda A, x, c: custom(affine, A, x, c, "affine"), A, x, c)
+    close(y, A @ x + c)
+    for mine, expected in zip(pullback(a), (np.outer(a, x), a @ A, a), strict=True):
+        close(mine, expected)
+    close(vjp(lambda x: custom(affine, A, x, c, "affine"), x)[1](a)[0], a @ A)
+
+
+def test_several_outputs_travel_in_one_array():
+    def sin_and_cos(x):
+        s, c = np.sin(x), np.cos(x)
+        return np.stack([s, c]), lambda a: (a[0] * c - a[1] * s,)
+
+    def loss(x):
+        s, c = custom(sin_and_cos, x)
+        return np.sum(W * s * c)
+
+    close(grad(loss)(V), W * np.cos(2 * V))
+    close(jacobian(grad(loss))(V), np.diag(-2 * W * np.sin(2 * V)))
+
+
+def test_second_derivatives_of_a_custom_function_are_right_or_an_error_that_says_why():
+    """Written in NumPy it is differentiated again; a number made by other means cannot be, and says so."""
+    by_numpy = lambda x: (x**3, lambda a: (a * 3 * x**2,))
+    close(jacobian(grad(lambda x: np.sum(custom(by_numpy, x))))(V), np.diag(6 * V))
+    by_math = lambda x: (math.sin(x), lambda a: (a * math.cos(x),))
+    close(grad(lambda x: custom(by_math, x))(0.4), np.cos(0.4))
+    with pytest.raises(TypeError, match="would cut the trace"):
+        grad(grad(lambda x: custom(by_math, x)))(0.4)
+    by_asarray = lambda x: (np.sum(x**2), lambda a: (2 * a * np.asarray(x),))
+    close(grad(lambda x: custom(by_asarray, x))(V), 2 * V)
+    with pytest.raises(TypeError, match="an ordinary array cannot hold traced values"):
+        jacobian(grad(lambda x: custom(by_asarray, x)))(V)
+
+
+@pytest.mark.parametrize("tree", [{"W": V, "b": 1.0}, (V, theta), [V, 1.0, {"b": V}], [[1.0, 2.0], [3.0]]])
+def test_a_tree_in_the_place_of_an_argument_is_told_to_ravel(tree):
+    for differentiate in (grad, value_and_grad, jacobian):
+        with pytest.raises(TypeError, match=r"derivatives need one array.*theta, unravel = odelearn\.ravel\(tree\)"):
+            differentiate(lambda tree: 0.0)(tree)
 
 
 # --- What a pullback holds on to --------------------------------------------------------------------------------------

@@ -164,28 +164,49 @@ def custom(value_and_pullback, *args):
         >>> print(custom(cube, 2.0), grad(lambda x: custom(cube, x))(2.0), grad(grad(lambda x: custom(cube, x)))(2.0))
         8.0 12.0 12.0
 
-    Raises TypeError where it uses a traced value that is not among its arguments. Where the gradient is taken, its
-    pullback is looked at: ValueError for too few or too many cotangents, or one of another shape than its argument,
-    TypeError for one that is not made of numbers.
+    Raises TypeError for what is not a pair of one array and a function, and where a traced value is used that is not
+    among its arguments. Where the gradient is taken, what the pullback gives is looked at: ValueError for too few or
+    too many cotangents, or one of another shape than its argument, TypeError for one that is not made of numbers.
     """
+    require_function("custom", value_and_pullback)
     tape = find_innermost(args)
     if tape is None:
-        return value_and_pullback(*args)[0]
+        return as_pair(value_and_pullback(*args))[0]
     links = [(x.index, pick_cotangent(i)) for i, x in enumerate(args) if type(x) is Traced and x.tape is tape]
     values = tuple(x.value if type(x) is Traced and x.tape is tape else x for x in args)
-    y, pullback = value_and_pullback(*values)
+    y, pullback = as_pair(value_and_pullback(*values))
     if type(y) is Traced and y.tape.number >= tape.number:
         raise TypeError("the function given to custom uses a traced value from outside; pass it as an argument")
 
     def joint(a, y, values):
-        cotangents = tuple(pullback(a))
+        cotangents = pullback(a)
+        if not isinstance(cotangents, tuple | list):
+            raise TypeError(
+                f"a custom pullback gives a tuple, one cotangent for each argument, got {type(cotangents).__name__}; "
+                "for one argument write (a_x,)"
+            )
         if len(cotangents) != len(values):
             raise ValueError(f"a custom pullback gave {len(cotangents)} cotangents for {len(values)} arguments")
-        return cotangents
+        return tuple(cotangents)
 
     # A rule gives one cotangent, so this takes two nodes: the tuple of the arguments, and y as a function of the tuple.
     together = tape.append(links, values, (), {})
     return tape.append([(together.index, joint)], y, (values,), {})
+
+
+def as_pair(pair):
+    """y and pullback, where value_and_pullback gave one array and a function."""
+    if not (isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[1])):
+        raise TypeError(
+            f"the function given to custom must return y, pullback: a value and a function; got {type(pair).__name__}"
+        )
+    y, pullback = pair
+    if y is None or isinstance(y, tuple | list | dict):
+        raise TypeError(
+            f"the y of a custom function must be one array or number, got {type(y).__name__}; join several by "
+            "np.stack or np.concatenate, and take them apart outside"
+        )
+    return y, pullback
 
 
 def pick_cotangent(i):
@@ -194,6 +215,8 @@ def pick_cotangent(i):
 
 
 # --- What goes in and what comes out ----------------------------------------------------------------------------------
+
+RAVEL = "theta, unravel = odelearn.ravel(tree) makes one vector of a dict or tuple, and unravel(theta) gives it back"
 
 
 def require_function(caller, fun):
@@ -242,7 +265,13 @@ def as_argument(x):
     if isinstance(x, int):
         return float(x)
     refuse_subclass(x)
-    x = np.asarray(x)
+    kind = type(x).__name__
+    try:
+        x = np.asarray(x)
+    except ValueError as error:  # lists of several lengths
+        raise TypeError(f"derivatives need one array of numbers, got a {kind} of several shapes; {RAVEL}") from error
+    if x.dtype == object:
+        raise TypeError(f"derivatives need one array of numbers, got {kind}; {RAVEL}")
     if x.dtype.kind not in "biufc":
         raise TypeError(f"derivatives need numbers, got an array of dtype {x.dtype}")
     if x.dtype.kind in "fc":

@@ -72,9 +72,14 @@ def checked_times(ts):
 
 
 def checked_parameters(theta, z0):
-    theta, dtype = np.asarray(theta), z0.dtype
+    what, dtype = type(theta).__name__, z0.dtype
+    try:
+        theta = np.asarray(theta)
+    except ValueError as error:
+        raise ValueError(f"theta must be one flat vector (P,); {RAVEL} ({error})") from None
     if theta.ndim not in (1, 2):
-        raise ValueError(f"theta must be one flat vector (P,), got shape {theta.shape}; odelearn.ravel makes it one")
+        got = what if theta.dtype == object else f"shape {theta.shape}"
+        raise ValueError(f"theta must be one flat vector (P,), got {got}; odelearn.ravel makes it one")
     if theta.ndim == 2 and (z0.ndim < 2 or len(z0) != len(theta)):
         raise ValueError(
             f"theta of shape {theta.shape} has {len(theta)} members, so z0 must be ({len(theta)}, ..., D), one state a "
