@@ -15,7 +15,7 @@ Read the rooms in this order; the first lines of each folder's __init__.py name 
     solvers/         Runge-Kutta methods, their order, their steps, the solution
     gradients/       the chain rule through every step, Appendix B, Algorithm 2, and four more methods
     neural_ode.py    odeint: the whole solve as one function with a pullback
-    optim.py         Adam, SGD, and the loop that trains
+    optim.py         Adam, SGD, minibatches, and the loop that trains
 
 Around them stand checks/ (for your own code), datasets/ and plotting/; fitting/, experiments/ and __main__.py are the
 command line.
@@ -54,7 +54,7 @@ from .gradients.event_time import event_vjp
 
 # neural_ode.py, optim.py
 from .neural_ode import odeint, odeint_event, odesolve_vjp
-from .optim import SGD, Adam, TrainingStopped, fit
+from .optim import SGD, Adam, TrainingStopped, batches, fit
 
 # verify/
 from .verify.differences import complex_step, finite_difference
@@ -89,7 +89,7 @@ __all__ = [
     "Gradients", "Discrete", "Checkpointed", "Backsolve", "DriftWarning", "Interpolating", "Forward", "Reversible",
     "event_vjp",
     # neural_ode.py, optim.py
-    "odesolve_vjp", "odeint", "odeint_event", "Adam", "SGD", "fit", "TrainingStopped",
+    "odesolve_vjp", "odeint", "odeint_event", "Adam", "SGD", "batches", "fit", "TrainingStopped",
     # verify/
     "finite_difference", "complex_step", "taylor_slope", "dot_product_test", "check_gradient", "Report",
     "observed_order", "compare_gradients", "audit",

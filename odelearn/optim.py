@@ -1,4 +1,4 @@
-"""Gradient descent, plain and adaptive, and the loop that trains."""
+"""Gradient descent, plain and adaptive, minibatches, and the loop that trains."""
 
 import contextlib
 import math
@@ -61,23 +61,35 @@ class Adam:
     with  m_hat = m / (1 - beta1^t),  v_hat = v / (1 - beta2^t)  at step t = 1, 2, ...: the weights of the t gradients
     so far add up to 1 - beta^t, and the division makes them add up to 1.
 
-    lr     the step length, a positive number
-    betas  (beta1, beta2), both in [0, 1)
-    eps    at least 0; it keeps the division finite where all gradients so far were 0
+    lr            the step length, a positive number; or a schedule, a function lr(n) of the number of steps made
+                  before, n = 0, 1, ..., that returns a number, 0 or more
+    betas         (beta1, beta2), both in [0, 1)
+    eps           at least 0; it keeps the division finite where all gradients so far were 0
+    weight_decay  w >= 0: the step also takes lr w theta away, with the theta before it (AdamW)
+    clip          a positive number c: a gradient longer than c is shortened to it, g = g c / |g|, before all else.
+                  |g| is the root of the sum of all squares; for theta (E, P) each member's own. None: no limit
 
     Raises ValueError for numbers outside of these ranges, TypeError for what is no number.
-    Source: Kingma and Ba (2015), Adam: a method for stochastic optimization, Algorithm 1.
+    Sources: Kingma and Ba (2015), Adam: a method for stochastic optimization, Algorithm 1. Loshchilov, Hutter (2019),
+    Decoupled weight decay regularization, Algorithm 2. For clip, Pascanu, Mikolov and Bengio (2013), On the difficulty
+    of training recurrent neural networks, Algorithm 1.
 
     >>> opt = Adam(lr=0.1)
     >>> opt.step(np.array([1.0, 2.0]), np.array([0.5, -400.0]))
     array([0.9, 2.1])
+    >>> opt = Adam(lr=lambda n: 0.1 / (1 + n))
+    >>> theta = opt.step(np.array([1.0, 2.0]), np.array([0.5, -400.0]))
+    >>> opt.step(theta, np.array([0.5, -400.0]))  # half as far
+    array([0.85, 2.15])
     """
 
-    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, *, weight_decay=0.0, clip=None):
         if np.shape(betas) != (2,):
             raise ValueError(f"betas must be two numbers (beta1, beta2), got {betas!r}")
-        self.lr, self.eps = positive("lr", lr), not_negative("eps", eps)
+        self.lr, self.eps = lr if callable(lr) else positive("lr", lr), not_negative("eps", eps)
         self.beta1, self.beta2 = fraction("betas[0]", betas[0]), fraction("betas[1]", betas[1])
+        self.weight_decay = not_negative("weight_decay", weight_decay)
+        self.clip = None if clip is None else positive("clip", clip)
         self.t, self.m, self.v = 0, 0.0, 0.0
 
     def step(self, theta, g):
@@ -86,17 +98,20 @@ class Adam:
         theta  (P,) or any other shape, real; integers become float64
         g      the gradient dL/dtheta, of the shape of theta
 
-        Raises ValueError if the shapes differ, TypeError if one of the two is complex, FloatingPointError for a g that
-        is not finite; the optimiser is then as before.
+        Raises ValueError if the shapes differ or the schedule gives what is no step length, TypeError if theta or g is
+        complex, FloatingPointError for a g that is not finite; the optimiser is then as before.
         """
         theta, g = checked(theta, g)
+        lr = not_negative(f"lr({self.t})", self.lr(self.t)) if callable(self.lr) else self.lr
+        g = g if self.clip is None else clipped(g, self.clip)
         t = self.t + 1
         m = self.beta1 * self.m + (1 - self.beta1) * g
         v = self.beta2 * self.v + (1 - self.beta2) * g * g
         m_hat = m / (1 - self.beta1**t)
         v_hat = v / (1 - self.beta2**t)
         self.t, self.m, self.v = t, m, v
-        return (theta - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)).astype(theta.dtype)
+        kept = theta - lr * self.weight_decay * theta if self.weight_decay else theta
+        return (kept - lr * m_hat / (np.sqrt(v_hat) + self.eps)).astype(theta.dtype)
 
     def state(self):
         """What the next step depends on, as a dict of arrays or numbers: {"t": t, "m": m, "v": v}."""
@@ -107,10 +122,44 @@ class Adam:
         self.t, self.m, self.v = int(state["t"]), moment(state["m"]), moment(state["v"])
 
 
+def clipped(g, c):
+    """g, or where it is longer than c the vector of length c in its direction; each row of g (E, P) by itself."""
+    axis = 1 if g.ndim == 2 else None
+    largest = np.max(np.abs(g), axis, keepdims=True, initial=0.0)
+    largest = np.where(largest > 0, largest, 1)  # taken out, so that no square overflows
+    length = np.sqrt(np.sum((g / largest) ** 2, axis, keepdims=True))  # |g| / largest
+    return g * np.minimum(1, c / largest / np.maximum(length, 1))  # length >= 1, unless g = 0
+
+
 def moment(x):
     """A copy of x. A single number becomes a Python float, which leaves the precision of the gradient as it is."""
     x = np.array(x)
     return x if x.ndim else float(x)
+
+
+# ---- minibatches
+
+
+def batches(rng, n, size):
+    """The minibatches of one epoch: the numbers 0 ... n - 1 in random order, cut into pieces of `size`.
+
+    rng   a numpy.random.Generator. It is used once; the same seed gives the same batches
+    n     how many items there are
+    size  how many of them a batch has. The last batch has what is left, from 1 to `size`
+
+    Returns a list of ceil(n / size) arrays of integers; x[batch] are the items. Every item is in one batch.
+    Raises TypeError for an rng that is none, ValueError for an n or a size that is not a whole number above 0.
+
+    >>> [len(batch) for batch in batches(np.random.default_rng(0), n=10, size=4)]
+    [4, 4, 2]
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, such as np.random.default_rng(0), got {rng!r}")
+    for name, value in ("n", n), ("size", size):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+    order = rng.permutation(n)
+    return [order[i : i + size] for i in range(0, n, size)]
 
 
 # ---- what may come in

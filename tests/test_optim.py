@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from odelearn import SGD, Adam, DataError, TrainingStopped, fit
+from odelearn import SGD, Adam, DataError, TrainingStopped, batches, fit
 from odelearn.fitting.options import SavedElsewhere, UsageError, WorseThanMean
 
 EPS = np.finfo(float).eps
@@ -88,6 +88,130 @@ def test_momentum_on_a_quadratic_is_a_two_term_recursion():
     assert np.allclose(theta, (c1 * x1**n + (theta0 - c1) * x2**n).real, rtol=1e-11, atol=0)
 
 
+def test_a_schedule_is_asked_with_the_number_of_steps_made_before():
+    """The steps are those of one lr each; also after a load."""
+    asked, theta, gs = [], START, gradients(6)
+
+    def schedule(n):
+        asked.append(n)
+        return 0.1 / (1 + n)
+
+    opt = Adam(schedule)
+    scheduled = walk(opt, theta, gs[:3])
+    later = Adam(schedule)
+    later.load(opt.state())
+    scheduled = walk(later, scheduled, gs[3:])
+    assert asked == [0, 1, 2, 3, 4, 5]
+    by_hand, expected = Adam(1.0), theta
+    for n, g in enumerate(gs):
+        by_hand.lr = 0.1 / (1 + n)
+        expected = by_hand.step(expected, g)
+    assert np.array_equal(scheduled, expected)
+
+
+def test_a_constant_schedule_is_the_number_and_zero_makes_no_move():
+    theta, gs = START, gradients(5)
+    assert np.array_equal(walk(Adam(lambda n: 0.05), theta, gs), walk(Adam(0.05), theta, gs))
+    assert np.array_equal(walk(Adam(lambda n: 0, weight_decay=0.1), theta, gs), theta)
+
+
+@pytest.mark.parametrize(("bad", "error"), [(-0.1, ValueError), (np.nan, ValueError), ("0.1", TypeError)])
+def test_a_schedule_that_gives_no_step_length_is_named_and_changes_nothing(bad, error):
+    opt, g = Adam(lambda n: 0.1 if n < 2 else bad), gradients(1)[0]
+    theta = walk(opt, START, [g, g])
+    before = opt.state()
+    with pytest.raises(error, match=r"lr\(2\) must be .*at least 0, got"):
+        opt.step(theta, g)
+    assert opt.state()["t"] == 2 and np.array_equal(opt.state()["m"], before["m"])
+
+
+def test_weight_decay_is_decoupled_from_the_moments():
+    """AdamW: with lr w taken off theta at each step. In the gradient it would be divided by sqrt(v_hat) as all else."""
+    lr, w, theta, gs = 0.05, 0.3, START, gradients(8)
+    plain, decayed, expected = Adam(lr), Adam(lr, weight_decay=w), theta
+    for g in gs:
+        theta, before = decayed.step(theta, g), expected
+        expected = before * (1 - lr * w) + (plain.step(before, g) - before)
+        assert np.allclose(theta, expected, rtol=20 * EPS, atol=0)
+    assert np.array_equal(plain.m, decayed.m) and np.array_equal(plain.v, decayed.v)
+    without = Adam(lr, weight_decay=w)  # with no gradient at all theta shrinks like (1 - lr w)^n
+    assert np.allclose(walk(without, START, np.zeros((8, 3))), START * (1 - lr * w) ** 8, rtol=20 * EPS, atol=0)
+
+
+def test_the_decay_follows_the_schedule():
+    opt = Adam(lambda n: [0.1, 0.01][n], weight_decay=0.5)
+    assert np.allclose(walk(opt, START, np.zeros((2, 3))), START * 0.95 * 0.995, rtol=4 * EPS, atol=0)
+
+
+def test_clip_shortens_the_gradient_to_its_length_and_keeps_its_direction():
+    short, long = np.array([0.3, -0.4, 0.0]), np.array([30.0, -40.0, 0.0])  # of length 0.5 and 50
+    for g, expected in ((short, short), (long, long / 50), (np.zeros(3), np.zeros(3))):
+        clipped, plain = Adam(0.1, clip=1.0), Adam(0.1)
+        clipped.step(START, g)
+        plain.step(START, expected)
+        assert np.allclose(clipped.m, plain.m, rtol=4 * EPS, atol=0)
+        assert np.allclose(clipped.v, plain.v, rtol=8 * EPS, atol=0)
+    exact = Adam(0.1, clip=0.5)
+    exact.step(START, short)
+    assert np.allclose(exact.m, 0.1 * short, rtol=2 * EPS, atol=0)
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e30), (np.float64, 1e300)])
+def test_a_gradient_whose_square_overflows_is_clipped_all_the_same(dtype, huge):
+    opt = Adam(0.1, clip=5.0)
+    theta = opt.step(np.ones(2, dtype), np.array([3 * huge, -4 * huge], dtype))
+    assert np.allclose(opt.m, [0.3, -0.4], rtol=8 * np.finfo(dtype).eps) and theta.dtype == dtype
+
+
+def test_each_member_of_an_ensemble_takes_the_steps_that_it_would_take_alone():
+    """Its clip norm is its own: the long gradient of one member does not shorten that of the others."""
+    make = lambda: Adam(lambda n: 0.1 / (1 + n), weight_decay=0.2, clip=1.0)
+    thetas, gs = gradients(4, seed=1), gradients(4 * 6).reshape(6, 4, 3) * np.array([[0.01], [1.0], [100.0], [1e6]])
+    together = walk(make(), thetas, gs)
+    for e in range(4):
+        assert np.allclose(together[e], walk(make(), thetas[e], gs[:, e]), rtol=20 * EPS, atol=0)
+
+
+def test_all_options_keep_float32():
+    for g in (np.full(3, 2, np.float32), np.array([1.0, 2.0, -3.0])):
+        opt = Adam(lambda n: np.float64(0.1), weight_decay=np.float64(0.1), clip=np.float64(0.5))
+        assert opt.step(opt.step(np.ones(3, np.float32), g), g).dtype == np.float32
+        assert opt.m.dtype == g.dtype
+
+
+# ---- minibatches
+
+
+@pytest.mark.parametrize(("n", "size"), [(10, 4), (8, 4), (3, 5), (1, 1), (100, 1)])
+def test_batches_hold_every_item_once_and_the_last_one_what_is_left(n, size):
+    found = batches(np.random.default_rng(0), n, size)
+    assert sorted(np.concatenate(found).tolist()) == list(range(n))
+    assert [len(batch) for batch in found] == [size] * (n // size) + [n % size] * (n % size > 0)
+    assert all(batch.dtype.kind == "i" for batch in found)
+
+
+def test_batches_are_the_same_for_a_seed_and_others_in_each_epoch():
+    rng, again = np.random.default_rng(3), np.random.default_rng(3)
+    first, second = np.concatenate(batches(rng, 50, 7)), np.concatenate(batches(rng, 50, 7))
+    assert np.array_equal(first, np.concatenate(batches(again, 50, 7)))
+    assert np.array_equal(second, np.concatenate(batches(again, 50, 7))) and not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, True, None, "4"])
+def test_batches_of_no_whole_number_are_refused(value):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="n must be a whole number above 0, got"):
+        batches(rng, value, 4)
+    with pytest.raises(ValueError, match="size must be a whole number above 0, got"):
+        batches(rng, 4, value)
+
+
+@pytest.mark.parametrize("rng", [0, None, np.random.RandomState(0)])
+def test_batches_want_a_generator(rng):
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, such as np.random.default_rng\(0\)"):
+        batches(rng, 10, 2)
+
+
 def test_adam_reaches_the_minimum_of_a_quadratic():
     theta, history = fit(quadratic, np.array([1.0, -2.0, 3.0]), Adam(0.1), 1000, progress=False)
     assert np.abs(theta).max() < 1e-8 and history[-1] < 1e-16 * history[0]
@@ -156,6 +280,9 @@ def test_complex_parameters_are_refused(opt):
         (lambda: Adam(eps=-1), "eps must be finite and at least 0, got -1"),
         (lambda: Adam(eps=np.inf), "eps must be finite and at least 0, got inf"),
         (lambda: Adam(eps=np.nan), "eps must be finite and at least 0, got nan"),
+        (lambda: Adam(weight_decay=-0.1), "weight_decay must be finite and at least 0, got -0.1"),
+        (lambda: Adam(clip=0), "clip must be positive and finite, got 0"),
+        (lambda: Adam(clip=np.inf), "clip must be positive and finite, got inf"),
     ],
 )
 def test_options_that_cannot_work_are_refused(make, message):
