@@ -29,6 +29,7 @@ from odelearn import (
     scipy_solver,
     value_and_grad,
 )
+from odelearn.autodiff.tape import vjp
 from odelearn.nn.activations import ACTIVATIONS
 
 METHODS = [Backsolve(), Backsolve(reset=False), Interpolating(), Discrete(), Checkpointed(), Reversible()]
@@ -143,6 +144,26 @@ def test_the_plain_formula_of_a_net_is_that_of_its_members():
     np.testing.assert_array_equal(a_theta, np.stack([part[2] for part in own]))
     np.testing.assert_array_equal(a_z, np.stack([part[0] for part in own]))
     assert a_t == sum(part[1] for part in own)
+
+
+@pytest.mark.parametrize("time", [None, "concat"])
+def test_each_row_of_each_member_may_have_its_own_time(time):
+    net = MLP([2, 5, 2], time=time, power=3)
+    theta, z = ensemble(net, (4,))
+    t = np.random.default_rng(5).normal(size=(E, 4, 1))
+    dz, pullback = net.vjp(z, t, theta)
+    a_z, a_t, a_theta = pullback(z)
+    assert a_t.shape == t.shape and np.all((a_t != 0) == (time is not None))
+    for e in range(E):
+        own, pull = net.vjp(z[e], t[e], theta[e])
+        np.testing.assert_array_equal(dz[e], own)
+        for x, y in zip((a_z[e], a_t[e], a_theta[e]), pull(z[e]), strict=True):
+            np.testing.assert_array_equal(x, y)
+    np.testing.assert_array_equal(net(z, t, theta), dz)
+    for mine, taped in zip((a_z, a_t, a_theta), vjp(net, z, t, theta)[1](z), strict=True):
+        np.testing.assert_allclose(mine, taped, rtol=1e-12, atol=1e-13)
+    with pytest.raises(ValueError, match=r"t must be a number, or a time for each row, of shape \(3, 4, 1\)"):
+        net(z, t[0], theta)
 
 
 def test_training_an_ensemble_is_training_its_members():

@@ -164,6 +164,48 @@ def test_each_argument_can_be_traced_alone(traced):
 
 
 @pytest.mark.parametrize("f", NETS)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_each_row_may_have_its_own_time(f, batch):
+    """t (..., 1): each row is what it would be alone at its time; by hand, on the tape and by the complex step."""
+    z, _, theta, a = point(f, batch)
+    t = np.random.default_rng(1).normal(size=(*batch, 1))
+    dz, pullback = f.vjp(z, t, theta)
+    a_z, a_t, a_theta = pullback(a)
+    assert np.array_equal(dz, f(z, t, theta)) and a_t.shape == t.shape
+    assert np.all((a_t != 0) == (f.time is not None))
+    alone = [f.vjp(z[n], float(t[n][0]), theta) for n in np.ndindex(batch)]
+    assert close(dz.reshape(-1, f.sizes[-1]), np.stack([own for own, _ in alone]))
+    own_z, own_t, own_theta = zip(
+        *[pull(a[n]) for n, (_, pull) in zip(np.ndindex(batch), alone, strict=True)], strict=True
+    )
+    assert close(a_z, np.reshape(own_z, z.shape)) and close(a_t, np.reshape(own_t, t.shape))
+    assert close(a_theta, sum(own_theta))
+    for mine, taped in zip((a_z, a_t, a_theta), tape.vjp(f, z, t, theta)[1](a), strict=True):
+        assert close(mine, taped)
+    assert close(a_t, complex_step(lambda t: np.sum(a * f(z + 0j, t, theta)), t))
+    assert close(a_theta, complex_step(lambda theta: np.sum(a * f(z + 0j, t, theta)), theta))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_times_of_rows_keep_the_dtype_of_z(dtype):
+    f = MLP([2, 5, 2], time="concat")
+    z, _, theta, a = point(f)
+    dz, pullback = f.vjp(z.astype(dtype), np.linspace(0, 1, 4)[:, np.newaxis], theta.astype(dtype))
+    assert all(x.dtype == dtype for x in (dz, *pullback(a.astype(dtype))))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (4, 2), (3, 1), (1,)])
+def test_times_that_are_not_one_a_row_are_refused(shape):
+    for time in None, "concat":
+        f = MLP([2, 3, 2], time=time)
+        z, _, theta, _ = point(f)
+        with pytest.raises(ValueError, match=r"t must be a number, or a time for each row, of shape \(4, 1\) .* got"):
+            f(z, np.ones(shape), theta)
+        with pytest.raises(ValueError, match=r"t must be a number, or a time for each row"):
+            f.vjp(z, np.ones(shape), theta)
+
+
+@pytest.mark.parametrize("f", NETS)
 def test_a_batch_is_its_rows_and_theta_feels_their_sum(f):
     z, t, theta, a = point(f, (5,))
     a_z, a_t, a_theta = f.vjp(z, t, theta)[1](a)

@@ -35,10 +35,26 @@ def a_theta(uses):
     return np.concatenate(parts)
 
 
-def member_pullbacks(pullbacks, a):
-    """a_z (E, ..., D), a_t, a_theta (E, P): each member's own cotangents, and the sum of those of t."""
+def member_pullbacks(pullbacks, a, t):
+    """a_z (E, ..., D), a_t, a_theta (E, P): each member's own cotangents; a_t is their sum where they share one t."""
     a_zs, a_ts, a_thetas = zip(*[pullback(a_e) for pullback, a_e in zip(pullbacks, a, strict=True)], strict=True)
-    return np.stack(a_zs), sum(a_ts), np.stack(a_thetas)
+    return np.stack(a_zs), np.stack(a_ts) if np.ndim(t) else sum(a_ts), np.stack(a_thetas)
+
+
+def member_time(t, e):
+    return t[e] if np.ndim(t) else t
+
+
+def check_time(z, t):
+    """Whether t has a time for each row of z (..., D). Raises ValueError if it is neither that nor a number."""
+    if np.ndim(t) == 0:
+        return False
+    if np.shape(t) != (*z.shape[:-1], 1):
+        raise ValueError(
+            f"t must be a number, or a time for each row, of shape {(*z.shape[:-1], 1)} for z of shape {z.shape}; "
+            f"got shape {np.shape(t)}"
+        )
+    return True
 
 
 def integer_power(z, p):
@@ -57,12 +73,17 @@ def integer_power(z, p):
 
 
 def with_time(x, t):
-    """[x, t]: one more column, the same t in every row. The pullback: a_xt -> a_x, a_t."""
-    t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
-    xt = np.concatenate([x, t * np.ones((x.shape[0], 1), x.dtype)], axis=1)  # (N, D + 1)
+    """[x, t]: one more column, the same t in every row, or each row's own, t (N, 1). The pullback: a_xt -> a_x, a_t."""
+    if np.ndim(t) == 0:
+        t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
+        column = t * np.ones((x.shape[0], 1), x.dtype)
+    else:
+        column = t if t.dtype.kind == "c" else t.astype(x.dtype)  # (N, 1)
+    xt = np.concatenate([x, column], axis=1)  # (N, D + 1)
 
     def pullback(a_xt):
-        return a_xt[:, :-1], np.add.reduce(a_xt[:, -1])  # (N, D), ()
+        a_t = a_xt[:, -1:]  # (N, 1); a t that all rows share gets the sum
+        return a_xt[:, :-1], a_t if np.ndim(t) else np.add.reduce(a_t[:, 0])
 
     return xt, pullback
 
@@ -75,11 +96,12 @@ class MLP(Dynamics):
         MLP([2, 50, 2])                   tanh(z W0 + b0) W1 + b1
         MLP([2, 50, 2], time="concat")    tanh([z, t] W0 + b0) W1 + b1, W0 with a third row, that of t
         MLP([2, 50, 2], power=3)          tanh(z^3 W0 + b0) W1 + b1, the paper's spiral demo
-    z is (..., D), leading axes are batch. theta is W0, b0, W1, b1, ... end to end, each W (in, out) row by row.
+    z is (..., D), leading axes are batch. t is a number; or (..., 1), a time for each row, and then a_t has that shape.
+    theta is W0, b0, W1, b1, ... end to end, each W (in, out) row by row.
     For an ensemble theta is (E, P) and z (E, ..., D): member e moves by theta[e].
     The result has the wider dtype of z and theta (the solvers give theta in the precision of z).
     A net with sizes[0] != sizes[-1] is a function like any other, but no dynamics: dz/dt has the shape of z.
-    Raises ValueError for a z or theta that does not fit.
+    Raises ValueError for a z, t or theta that does not fit.
     """
 
     def __init__(self, sizes, activation="tanh", time=None, power=1):
@@ -129,7 +151,7 @@ class MLP(Dynamics):
 
     def __call__(self, z, t, theta):
         if len(getattr(theta, "shape", ())) == 2:  # an ensemble: member e moves by theta[e]
-            return np.stack([self(z[e], t, theta[e]) for e in self._members(z, theta)])
+            return np.stack([self(z[e], member_time(t, e), theta[e]) for e in self._members(z, t, theta)])
         x, _ = self._input(z, t)
         for W, b, (sigma, _) in self._layers(theta):
             x = sigma(np.dot(x, W) + b)
@@ -137,8 +159,9 @@ class MLP(Dynamics):
 
     def vjp(self, z, t, theta):
         if len(getattr(theta, "shape", ())) == 2:
-            dzs, pullbacks = zip(*[self.vjp(z[e], t, theta[e]) for e in self._members(z, theta)], strict=True)
-            return np.stack(dzs), lambda a: member_pullbacks(pullbacks, a)
+            members = [self.vjp(z[e], member_time(t, e), theta[e]) for e in self._members(z, t, theta)]
+            dzs, pullbacks = zip(*members, strict=True)
+            return np.stack(dzs), lambda a: member_pullbacks(pullbacks, a, t)
         x, input_pullback = self._input(z, t)  # (N, D)
         inputs, pullbacks = [], []
         for W, b, activation in self._layers(theta):
@@ -175,10 +198,11 @@ class MLP(Dynamics):
         """
         return mlp_jacobian.trace_vjp(self, z, t, theta)
 
-    def _members(self, z, theta):
+    def _members(self, z, t, theta):
         """0 ... E - 1, for theta (E, P) and z (E, ..., D)."""
         if len(z.shape) < 2 or z.shape[0] != theta.shape[0]:
             raise ValueError(f"z must be ({theta.shape[0]}, ..., D) for theta of shape {theta.shape}, got {z.shape}")
+        check_time(z, t)
         return range(theta.shape[0])
 
     def _layers(self, theta):
@@ -191,14 +215,15 @@ class MLP(Dynamics):
         """The first layer's input, rows z^power (N, D) or [z^power, t] (N, D + 1). The pullback: a_x -> a_z, a_t."""
         if z.shape[-1:] != self.sizes[:1]:
             raise ValueError(f"z must have sizes[0] = {self.sizes[0]} as its last axis, got shape {z.shape}")
+        rows = check_time(z, t)
         x, power_pullback = integer_power(z.reshape(-1, self.sizes[0]), self.power)
         if self.time is None:
-            return x, lambda a_x: (power_pullback(a_x), 0.0)
-        x, time_pullback = with_time(x, t)
+            return x, lambda a_x: (power_pullback(a_x), np.zeros(t.shape) if rows else 0.0)
+        x, time_pullback = with_time(x, t.reshape(-1, 1) if rows else t)
 
         def pullback(a_x):
             a_x, a_t = time_pullback(a_x)
-            return power_pullback(a_x), a_t
+            return power_pullback(a_x), a_t.reshape(t.shape) if rows else a_t
 
         return x, pullback
 
