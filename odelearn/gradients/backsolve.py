@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..solvers.dense_output import refuse_dense
 from ..solvers.errors import SolverError
 from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
@@ -37,6 +38,7 @@ class Backsolve:
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
+        refuse_dense(solver, "Backsolve()")
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         times, N, back = ts.tolist(), len(ts) - 1, self.solver or solver
         zs, drift = states_like(z0, ts), Drift(z0, N, (solver, back), self.reset)

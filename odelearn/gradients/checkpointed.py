@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..solvers.dense_output import is_dense, mesh_times
 from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step
@@ -36,7 +37,8 @@ class Checkpointed:
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        zs, mesh, states, every = states_like(z0, ts), mesh_of(solver.control, ts), [z0], int(self.every or 1)
+        zs, mesh = states_like(z0, ts), mesh_of(solver.control, mesh_times(solver, ts))
+        states, every = [z0], int(self.every or 1)
         stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0))
         with np.errstate(all="ignore"):
             for n, (i, step) in enumerate(solve(stepper, z0, zs, ts), start=1):
@@ -51,7 +53,7 @@ class Checkpointed:
             a_zs = cotangent_of(a_zs, zs)
             bound = f.bind(theta, z0)
             scheme = Scheme(solver.tableau, bound.vjp, z0)
-            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype))
+            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype), is_dense(solver))
             with ignoring_nan(zs):
                 a_z0 = sweep_back(steps_again(scheme, mesh, states, every), a_zs, sums)
             return sums.gradients(a_z0, scheme.evals, held)

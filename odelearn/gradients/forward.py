@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..solvers.dense_output import refuse_dense
 from ..solvers.problem import initial_value_problem
 from ..solvers.solver import solve, states_like
 from .base import BackwardStats, Gradients, cotangent_of
@@ -22,6 +23,7 @@ class Forward:
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
+        refuse_dense(solver, "Forward()")
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         n, P, T = z0.size, 0 if theta is None else theta.size, len(ts)
         bound, zs, Ss = f.bind(theta, z0), states_like(z0, ts), np.zeros((T, n, n + P + T), z0.dtype)

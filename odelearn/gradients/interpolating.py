@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..dynamics import counted
+from ..solvers.dense_output import refuse_dense
 from ..solvers.members import members_of
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Solver, steps
@@ -29,6 +30,7 @@ class Interpolating:
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
+        refuse_dense(solver, "Interpolating()")
         z = odesolve(z0, counted(f), ts, theta, solver)
         f, ts, theta, _ = z.problem
         times, back = ts.tolist(), self.solver or solver

@@ -17,6 +17,7 @@ from numbers import Real
 
 import numpy as np
 
+from ..solvers.dense_output import refuse_dense
 from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step, rk_step_pullback
@@ -55,6 +56,7 @@ class Reversible:
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
+        refuse_dense(solver, "Reversible()")
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         times, mesh = ts.tolist(), mesh_of(solver.control, ts)
         value = f.bind(theta, z0).value

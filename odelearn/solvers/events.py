@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .solver import steps
+from .dense_output import Observations
+from .solver import states_like, steps
 from .step_size import AdaptiveSteps
 
 Crossing = namedtuple("Crossing", "t z")  # when an event occurred, and the state then
@@ -83,6 +84,8 @@ def solve_with_events(stepper, z0, ts, watches):
 
     A terminal event is the last observation, later ones are dropped.
     """
+    if len(ts) > 2 and getattr(stepper, "dense", False):
+        return solve_dense_with_events(stepper, z0, ts, watches)
     z, times, zs, kept = z0, [ts[0]], [z0], []
     for i, (t, t_end) in enumerate(pairwise(ts.tolist())):
         for step in steps(stepper, z, t, t_end):
@@ -96,6 +99,21 @@ def solve_with_events(stepper, z0, ts, watches):
         if ended:
             break
     return np.array(times), np.stack(zs), kept
+
+
+def solve_dense_with_events(stepper, z0, ts, watches):
+    """The same for a solver with dense=True, whose steps go from ts[0] to ts[-1]."""
+    observations, zs, kept = Observations(ts), states_like(z0, ts), []
+    zs[0] = z0
+    for step in steps(stepper, z0, float(ts[0]), float(ts[-1])):
+        step, ended = through(step, watches)
+        observations.read(step, zs)
+        kept.append((0, step))
+        if ended:
+            break
+    reached = observations.inside(step).stop
+    reached -= ts[reached - 1] == step.t_next  # the event occurred at an observation
+    return np.append(ts[:reached], step.t_next), np.stack([*zs[:reached], step.z_next]), kept
 
 
 def without_horizon(solver, events):

@@ -5,6 +5,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from .dense_output import mesh_times
 from .events import Watch, as_events, solve_with_events, without_horizon
 from .members import members_of
 from .problem import check_memory, initial_value_problem
@@ -72,7 +73,8 @@ class Trajectory:
     def replay(self, z0, theta, ts=None):
         """The Trajectory from another z0, theta and ts (T,) on the same mesh, without step-size control.
 
-        The accepted steps are repeated as fractions of each interval [ts[i], ts[i+1]]. Discrete differentiates exactly
+        The accepted steps are repeated as fractions of each interval [ts[i], ts[i+1]], or of the whole [ts[0], ts[-1]]
+        for a dense solver. Discrete differentiates exactly
         this map. The adaptive solve itself also moves its mesh, in jumps that spoil finite differences.
         Raises ValueError if the number of observation times differs.
         """
@@ -80,11 +82,12 @@ class Trajectory:
         ts = own_ts if ts is None else np.asarray(ts, float)
         if ts.shape != own_ts.shape:
             raise ValueError(f"ts must have as many times as the solve to replay, {len(own_ts)}, got shape {ts.shape}")
-        ends = [[] for _ in own_ts[1:]]
+        mesh = mesh_times(solver, own_ts)
+        ends = [[] for _ in mesh[1:]]
         for i, step in zip(self.intervals, self.steps, strict=True):
-            t0, t1 = own_ts[i], own_ts[i + 1]
+            t0, t1 = mesh[i], mesh[i + 1]
             ends[i].append(1.0 if step.t_next == t1 else float((step.t_next - t0) / (t1 - t0)))
-        return odesolve(z0, f, ts, theta, Solver(solver.tableau, RecordedSteps(tuple(map(tuple, ends)))))
+        return odesolve(z0, f, ts, theta, Solver(solver.tableau, RecordedSteps(tuple(map(tuple, ends))), solver.dense))
 
 
 def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008, a Solver is frozen
@@ -114,7 +117,7 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
     if watches:
         solver = without_horizon(checked_solver(solver), [watch.event for watch in watches])
     elif isinstance(getattr(solver, "control", None), FixedSteps):
-        check_memory(solver.control.steps_for(ts), solver.tableau.stages, z0)
+        check_memory(solver.control.steps_for(mesh_times(solver, ts)), solver.tableau.stages, z0)
     stepper = checked_solver(solver).stepper(f.bind(theta, z0).value, z0, ts, [], members_of(theta, z0))
     with np.errstate(all="ignore"):  # a non-finite value is reported by the solver, which has more to say
         if watches:

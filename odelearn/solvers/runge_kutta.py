@@ -69,6 +69,7 @@ class Step:
     kept             what the field returned at each stage: its pullback, or None
     error (*shape)   the embedded estimate h sum_i b_err_i k_i, or None
     step(t)          z(t) inside the step, by the tableau's interpolant
+    extra            (slopes, kept) of all stages, those of the interpolant included, once it was used; or None
     """
 
     __slots__ = ("scheme", "t", "h", "t_next", "z", "z_next", "k", "kept", "extra")
@@ -88,9 +89,13 @@ class Step:
         return weights.dot(k.reshape(len(k), -1)).reshape(self.z.shape)
 
     def __call__(self, t):
-        """z(t + x h) = z + h sum_i b_i(x) k_i  with the tableau's polynomials b_i, for t in [t, t_next]."""
-        dense = self.scheme.tableau.dense
-        return self.z + self.combine(dense.weights((t - self.t) / self.h), self.dense_slopes(dense))
+        """z(t + x h) = z + h sum_i b_i(x) k_i  with the tableau's polynomials b_i.
+
+        t (...) in [t, t_next]; returns (..., *shape).
+        """
+        weights = (self.h * self.scheme.tableau.dense.weights((t - self.t) / self.h)).astype(self.scheme.real)
+        k, _ = self.dense_stages()
+        return self.z + weights.dot(k.reshape(len(k), -1)).reshape((*weights.shape[:-1], *self.z.shape))
 
     def until(self, t):
         """The step from the same start that ends at t instead. Its first slope is known."""
@@ -101,17 +106,22 @@ class Step:
         """What a step holds on to, to be counted: its arrays, and what its stages kept."""
         return [self.z, self.k, *self.kept[: self.scheme.m]]
 
-    def dense_slopes(self, dense):
-        """The slopes that the interpolant weighs: those of the step, and extra ones, evaluated when first asked for."""
+    def dense_stages(self):
+        """(slopes, kept) of the stages that the interpolant weighs: those of the step, and extra ones.
+
+        The extra ones are evaluated when they are first asked for.
+        """
+        dense, s = self.scheme.tableau.dense, len(self.k)
+        if not len(dense.c):
+            return self.k, self.kept
         if self.extra is None:
-            s = len(self.k)
-            k = np.empty((s + len(dense.c), *self.z.shape), self.z.dtype)
+            k, kept = np.empty((s + len(dense.c), *self.z.shape), self.z.dtype), list(self.kept)
             k[:s] = self.k
             for i, (A_i, c_i) in enumerate(zip(dense.A, dense.c, strict=True), start=s):
                 t_i = self.t_next if c_i == 1 else self.t + float(c_i) * self.h
-                self.scheme.field(self.z + self.combine(A_i[:i], k[:i]), t_i, k[i, ...])
+                kept.append(self.scheme.field(self.z + self.combine(A_i[:i], k[:i]), t_i, k[i, ...]))
             self.scheme.evals += len(dense.c)
-            self.extra = k
+            self.extra = k, kept
         return self.extra
 
 
@@ -152,7 +162,7 @@ class PointCotangents:
         self.later = [self.rows[j + 1 :] for j in range(m)]  # those of the points after stage j
 
 
-def rk_step_pullback(step, a_next, room=None):
+def rk_step_pullback(step, a_next, room=None, a_k_read=None):
     """From a_next = dL/dz_next to (a_z, a_t, a_h, terms): the chain rule through the step, last stage first.
 
         a_k_j = h b_j a_next + h sum_{i>j} A_ij a_Z_i               only later points used k_j
@@ -163,6 +173,7 @@ def rk_step_pullback(step, a_next, room=None):
 
     terms: what `sum_theta` of the bound field makes a_theta = sum_j a_theta_j of. The field of the step must be `vjp`.
     room: PointCotangents to be used again for every step of a sweep.
+    a_k_read (m, z.size): what is to be added to a_k because the interpolant was read (dense_output.py), or None.
     """
     scheme, kept, shape = step.scheme, step.kept, step.z.shape
     scheme.scale_to(step.h)
@@ -175,6 +186,8 @@ def rk_step_pullback(step, a_next, room=None):
     terms = [None] * m
     for j in range(m - 1, -1, -1):
         columns[j + 1].dot(later[j], a_k_rows[j])
+        if a_k_read is not None:
+            a_k_rows[j] += a_k_read[j]
         a_Z[j], a_tau_j, terms[j] = kept[j](a_k[j, ...])
         a_t += a_tau_j
         a_h += nodes[j] * a_tau_j

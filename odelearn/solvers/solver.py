@@ -20,6 +20,7 @@ import numpy as np
 
 from . import errors
 from .coefficients import BOSH3, DOP853, DOPRI5, EULER, HEUN, MIDPOINT, RALSTON, RK4, RK38, TSIT5
+from .dense_output import Observations, mesh_times
 from .problem import is_finite
 from .runge_kutta import Scheme, rk_step
 from .step_size import AdaptiveSteps, FixedSteps
@@ -32,6 +33,9 @@ class Solver:
 
     tableau  a ButcherTableau
     control  FixedSteps(n=...), FixedSteps(h=...) or AdaptiveSteps(rtol, atol, ...)
+    dense    False: every time of ts is the end of a step. True: the steps are those from ts[0] to ts[-1], and the
+             states at the times between are read from the interpolants of the steps, which costs no evaluation of f,
+             or a few in each step that is read, and not one for each time. FixedSteps(n) is then n steps in all
 
     Raises TypeError for anything else, ValueError for AdaptiveSteps with a tableau that has no error estimate (b_err).
     The functions euler, midpoint, heun, ralston, rk4, rk38, bosh3, dopri5, tsit5 and dop853 make the usual ones.
@@ -42,6 +46,7 @@ class Solver:
 
     tableau: ButcherTableau = DOPRI5
     control: FixedSteps | AdaptiveSteps = AdaptiveSteps()
+    dense: bool = False
 
     def __post_init__(self):
         if not (isinstance(self.tableau, ButcherTableau) and hasattr(self.control, "controller")):
@@ -49,6 +54,8 @@ class Solver:
                 "Solver takes a ButcherTableau and FixedSteps(...) or AdaptiveSteps(...), "
                 f"got {self.tableau!r} and {self.control!r}"
             )
+        if not isinstance(self.dense, bool):
+            raise TypeError(f"dense must be True or False, got {self.dense!r}")
         if isinstance(self.control, AdaptiveSteps) and self.tableau.b_err is None:
             raise ValueError(
                 f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
@@ -56,7 +63,7 @@ class Solver:
 
     def stepper(self, field, z0, ts, ledger=None, members=None):
         """The Stepper of one solve for states like z0 at the times ts."""
-        stepper = Stepper(self, field, z0, ts, ledger)
+        stepper = Stepper(self, field, z0, mesh_times(self, ts), ledger)
         stepper.members = members
         return stepper
 
@@ -69,7 +76,7 @@ class Stepper:
 
     field(Z, t, k)     writes the slope into k and returns what is to be kept of the stage; it must not keep Z
     z0                 the state at ts[0], or any state of its shape and dtype
-    ts                 the times of the whole solve; the step-size controller wants the first and the last
+    ts                 the times that end steps; the step-size controller wants the first and the last
     ledger             a list that receives every Attempt, or None
     members            the Members of an ensemble, or None
 
@@ -81,7 +88,7 @@ class Stepper:
 
     def __init__(self, solver, field, z0, ts, ledger=None):
         self.scheme, self.control, self.ts = Scheme(solver.tableau, field, z0), solver.control, ts
-        self.ledger, self.members = ledger, None
+        self.dense, self.ledger, self.members = solver.dense, ledger, None
         self.accepted = self.rejected = 0
         self.controller = self.t_end = None
         self.z = self.first_slope = None  # the state that the last step returned, and (slope, kept) there
@@ -149,8 +156,16 @@ def solve(stepper, z0, zs, ts):
     """The accepted steps from z0 at ts[0] to ts[-1], as (i, step) for a step between ts[i] and ts[i + 1].
 
     Every ts[i] is the end of a step. The states there are written into zs (T, *z0.shape).
+    For a dense solver i is 0: the steps go from ts[0] to ts[-1], and the states between are read after each of them.
     """
     zs[0] = z = z0
+    if len(ts) > 2 and getattr(stepper, "dense", False):
+        observations = Observations(ts)
+        for step in steps(stepper, z, float(ts[0]), float(ts[-1])):
+            observations.read(step, zs)
+            yield 0, step
+        zs[-1] = step.z_next
+        return
     for i, (t, t_end) in enumerate(pairwise(ts.tolist())):
         for step in steps(stepper, z, t, t_end):
             yield i, step
@@ -172,11 +187,12 @@ def states_like(z0, ts):
 # ---- the usual ones, by name
 
 
-def euler(n=None, h=None):
+def euler(n=None, h=None, *, dense=False):
     """Explicit Euler, order 1, 1 evaluation of f a step:  z_next = z + h f(z, t, theta).
 
     n  steps in every interval [ts[i], ts[i+1]]; or else
     h  the largest length of a step (> 0): ceil(|ts[i+1] - ts[i]| / h) steps. Give one of the two
+    dense  True: n (or h) is for the whole of [ts[0], ts[-1]], and what lies between is interpolated; see Solver
 
     Returns a Solver. Raises ValueError if n is no whole number >= 1, h not positive, or not exactly one is given.
     Source: Hairer, Norsett, Wanner, Solving ODEs I, section I.7. midpoint, heun, ralston, rk4 and rk38 take the same.
@@ -185,92 +201,93 @@ def euler(n=None, h=None):
     >>> float(odesolve(1.0, lambda z, t, theta: -z, (0.0, 1.0), solver=euler(n=2)).zs[-1])
     0.25
     """
-    return Solver(EULER, FixedSteps(n, h))
+    return Solver(EULER, FixedSteps(n, h), dense)
 
 
-def midpoint(n=None, h=None):
+def midpoint(n=None, h=None, *, dense=False):
     """The explicit midpoint rule, order 2, 2 evaluations a step:  z_next = z + h f(z + h/2 k_1, t + h/2).
 
-    n, h, the Solver returned and errors raised are those of `euler`.
+    n, h, dense, the Solver returned and errors raised are those of `euler`.
     Source: Runge 1895; Hairer, Norsett, Wanner, Solving ODEs I, section II.1.
     """
-    return Solver(MIDPOINT, FixedSteps(n, h))
+    return Solver(MIDPOINT, FixedSteps(n, h), dense)
 
 
-def heun(n=None, h=None):
+def heun(n=None, h=None, *, dense=False):
     """Heun's method, the explicit trapezoidal rule, order 2, 2 evaluations a step:  z_next = z + h/2 (k_1 + k_2).
 
-    n, h, the Solver returned and errors raised are those of `euler`.
+    n, h, dense, the Solver returned and errors raised are those of `euler`.
     Source: Hairer, Norsett, Wanner, Solving ODEs I, section II.1. Euler is embedded: Solver(HEUN, AdaptiveSteps()).
     """
-    return Solver(HEUN, FixedSteps(n, h))
+    return Solver(HEUN, FixedSteps(n, h), dense)
 
 
-def ralston(n=None, h=None):
+def ralston(n=None, h=None, *, dense=False):
     """Ralston's method, order 2, 2 evaluations a step:  z_next = z + h (k_1 / 4 + 3 k_2 / 4), with c_2 = 2/3.
 
     Of all methods with 2 stages its bound on the local error is the smallest.
-    n, h, the Solver returned and errors raised are those of `euler`.
+    n, h, dense, the Solver returned and errors raised are those of `euler`.
     Source: Ralston 1962, Mathematics of Computation 16.
     """
-    return Solver(RALSTON, FixedSteps(n, h))
+    return Solver(RALSTON, FixedSteps(n, h), dense)
 
 
-def rk4(n=None, h=None):
+def rk4(n=None, h=None, *, dense=False):
     """The classical Runge-Kutta method, order 4, 4 evaluations a step:  z_next = z + h/6 (k_1 + 2 k_2 + 2 k_3 + k_4).
 
-    n, h, the Solver returned and errors raised are those of `euler`.
+    n, h, dense, the Solver returned and errors raised are those of `euler`.
     Source: Kutta 1901; Hairer, Norsett, Wanner, Solving ODEs I, table II.1.2.
     """
-    return Solver(RK4, FixedSteps(n, h))
+    return Solver(RK4, FixedSteps(n, h), dense)
 
 
-def rk38(n=None, h=None):
+def rk38(n=None, h=None, *, dense=False):
     """Kutta's 3/8 rule, order 4, 4 evaluations a step:  z_next = z + h/8 (k_1 + 3 k_2 + 3 k_3 + k_4).
 
-    n, h, the Solver returned and errors raised are those of `euler`.
+    n, h, dense, the Solver returned and errors raised are those of `euler`.
     Source: Kutta 1901; Hairer, Norsett, Wanner, Solving ODEs I, table II.1.2. torchdiffeq calls this one "rk4".
     """
-    return Solver(RK38, FixedSteps(n, h))
+    return Solver(RK38, FixedSteps(n, h), dense)
 
 
-def bosh3(rtol=1e-6, atol=1e-9, **control):
+def bosh3(rtol=1e-6, atol=1e-9, *, dense=False, **control):
     """Bogacki and Shampine's pair of orders 3 and 2, with adaptive steps: 3 evaluations a step, 1 handed on.
 
     rtol, atol  >= 0, numbers or arrays that broadcast with z, in the unit of z (atol) and relative to |z| (rtol):
                 a step is accepted when the norm of  error / (atol + rtol max(|z|, |z_next|))  is at most 1
+    dense       True: the states at ts are interpolated where they lie inside steps, and end none; see Solver
     control     what else AdaptiveSteps takes: norm, first, max_steps, min_step, max_step, ...
 
     Returns a Solver. Raises ValueError for tolerances that are negative, not finite, or both zero.
     Source: Bogacki and Shampine 1989, Applied Mathematics Letters 2. For loose tolerances, 1e-2 to 1e-4.
     """
-    return Solver(BOSH3, AdaptiveSteps(rtol, atol, **control))
+    return Solver(BOSH3, AdaptiveSteps(rtol, atol, **control), dense)
 
 
-def dopri5(rtol=1e-6, atol=1e-9, **control):
+def dopri5(rtol=1e-6, atol=1e-9, *, dense=False, **control):
     """Dormand and Prince's pair of orders 5 and 4, with adaptive steps: 6 evaluations a step, 1 handed on.
 
     The default of odesolve and odeint, and SciPy's RK45.
-    rtol, atol, control, the Solver returned and errors raised are those of `bosh3`.
+    rtol, atol, dense, control, the Solver returned and errors raised are those of `bosh3`.
     Source: Dormand and Prince 1980, Journal of Computational and Applied Mathematics 6.
     """
-    return Solver(DOPRI5, AdaptiveSteps(rtol, atol, **control))
+    return Solver(DOPRI5, AdaptiveSteps(rtol, atol, **control), dense)
 
 
-def tsit5(rtol=1e-6, atol=1e-9, **control):
+def tsit5(rtol=1e-6, atol=1e-9, *, dense=False, **control):
     """Tsitouras' pair of orders 5 and 4, with adaptive steps: 6 evaluations a step, 1 handed on.
 
-    rtol, atol, control, the Solver returned and errors raised are those of `bosh3`.
+    rtol, atol, dense, control, the Solver returned and errors raised are those of `bosh3`.
     Source: Tsitouras 2011, Computers and Mathematics with Applications 62. Diffrax takes it by default.
     """
-    return Solver(TSIT5, AdaptiveSteps(rtol, atol, **control))
+    return Solver(TSIT5, AdaptiveSteps(rtol, atol, **control), dense)
 
 
-def dop853(rtol=1e-6, atol=1e-9, **control):
+def dop853(rtol=1e-6, atol=1e-9, *, dense=False, **control):
     """Dormand and Prince's method of order 8, with adaptive steps: 12 evaluations a step, none handed on.
 
     The error estimate combines those of orders 5 and 3. For tight tolerances, 1e-8 to 1e-13.
-    rtol, atol, control, the Solver returned and errors raised are those of `bosh3`.
+    rtol, atol, dense, control, the Solver returned and errors raised are those of `bosh3`.
     Source: Hairer, Norsett, Wanner, Solving ODEs I, sections II.5 and II.10, and their program dop853.f.
     """
-    return Solver(DOP853, AdaptiveSteps(rtol, atol, **control))
+    return Solver(DOP853, AdaptiveSteps(rtol, atol, **control), dense)

@@ -59,6 +59,11 @@ class Interpolant:
         powers = np.arange(1, self.P.shape[1] + 1)
         return np.asarray(x)[..., None] ** powers @ self.P.T
 
+    def slope_weights(self, x):
+        """b'(x), so that  dz/dt = sum_i b_i'(x) k_i  at t + x h; shapes as in `weights`."""
+        powers = np.arange(1, self.P.shape[1] + 1)
+        return powers * np.asarray(x)[..., None] ** (powers - 1) @ self.P.T
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ButcherTableau:
