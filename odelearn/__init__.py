@@ -69,7 +69,7 @@ from .datasets.csv_series import DataError, load_csv, lynx_hare
 from .datasets.synthetic import cubic_spiral, spiral, windows
 
 # The rooms whose names are not repeated here: odelearn.checks.check_vjp, odelearn.nn.ACTIVATIONS, ...
-from . import checks, datasets, nn  # noqa: F401
+from . import checks, datasets, models, nn  # noqa: F401
 
 __version__ = "0.1.0"
 

@@ -21,7 +21,7 @@ FLOORS = [  # the ground floor first
     ["gradients", "datasets"],
     ["neural_ode"],
     ["verify"],
-    ["checks", "fitting"],
+    ["checks", "models", "fitting"],
     ["experiments"],
     ["__init__"],  # odelearn itself: the public names
     ["__main__"],

@@ -196,7 +196,12 @@ class MLP(Dynamics):
         >>> trace, pullback(np.ones(3))[2]
         (array([5., 5., 5.]), array([3., 0., 0., 3., 0., 0.]))
         """
-        return mlp_jacobian.trace_vjp(self, z, t, theta)
+        dz, trace, pullback = self.value_and_trace_vjp(z, t, theta)
+        return trace, lambda a: pullback(np.zeros_like(dz), a)
+
+    def value_and_trace_vjp(self, z, t, theta):
+        """dz, trace, and pullback(a, a_trace) of both: vjp and trace_vjp at once, which share most of their work."""
+        return mlp_jacobian.value_and_trace_vjp(self, z, t, theta)
 
     def _members(self, z, t, theta):
         """0 ... E - 1, for theta (E, P) and z (E, ..., D)."""

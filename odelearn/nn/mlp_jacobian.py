@@ -54,22 +54,13 @@ def jacobian_vjp(f, z, t, theta, v=None):
     return dz, np.broadcast_to(M, (len(z), *M.shape[1:])), pullback
 
 
-def trace_vjp(f, z, t, theta):
-    """The trace of df/dz (N,) of an MLP from D inputs to D outputs, and pullback(a) -> a_z, a_t, a_theta; a (N,)."""
-    dz, J, pullback = jacobian_vjp(f, z, t, theta)
+def value_and_trace_vjp(f, z, t, theta):
+    """dz (N, D) of an MLP, the trace of df/dz (N,), and pullback(a, a_trace) -> a_z, a_t, a_theta."""
     if f.sizes[0] != f.sizes[-1]:
         raise ValueError(f"{f} has no trace: sizes[-1] must be sizes[0]")
-    return trace(J), lambda a: pullback(np.zeros_like(dz), trace_pullback(a, f.sizes[0]))
-
-
-def trace(J):
-    """sum_i J[n, i, i] for J (N, D, D)."""
-    return np.einsum("nii->n", J)
-
-
-def trace_pullback(a, D):
-    """a_J (N, D, D) from the cotangent a (N,) of the trace."""
-    return a[:, np.newaxis, np.newaxis] * np.eye(D, dtype=a.dtype)
+    dz, J, pullback = jacobian_vjp(f, z, t, theta)
+    I = np.eye(f.sizes[0], dtype=dz.dtype)
+    return dz, np.einsum("nii->n", J), lambda a, a_trace: pullback(a, a_trace[:, np.newaxis, np.newaxis] * I)
 
 
 def first_factor(z, p, W, v):
