@@ -1,26 +1,43 @@
 """Observations inside steps: the states at ts are read from interpolants, and differentiated as what they are."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from problems import BATTERY, LINEAR, LOTKA_VOLTERRA, NEURAL, OSCILLATING_RATE, Problem, backwards
 
 from odelearn import (
+    BOSH3,
     DOPRI5,
+    EULER,
     HEUN,
     MLP,
+    RK4,
     TABLEAUS,
     AdaptiveSteps,
+    Backsolve,
     Checkpointed,
     Discrete,
+    DriftWarning,
+    EnsembleWarning,
     Event,
     FixedSteps,
+    Forward,
+    Interpolating,
+    Reversible,
     Solver,
+    audit,
     bosh3,
+    compare_gradients,
     complex_step,
     counted,
     dop853,
     dopri5,
+    grad,
     observed_order,
+    odeint,
+    odeint_event,
     odesolve,
     odesolve_vjp,
     rk4,
@@ -265,3 +282,143 @@ def test_an_event_at_an_observation_is_that_observation():
         event = Event(lambda z, t, theta, t_event=t_event: t - t_event)
         traj = odesolve([0.0, 2.0], fall, [0.0, 0.1, t_event, 0.5, 1.0], [10.0], rk4(n=4, dense=True), event)
         assert traj.ts[-1] == pytest.approx(t_event, abs=1e-15) and np.all(np.diff(traj.ts) > 0)
+
+
+# ---- Backsolve and Interpolating: a jumps at the observations, so a backward step ends there
+
+
+ADJOINTS = [Backsolve(), Backsolve(reset=False), Interpolating()]
+
+
+@pytest.mark.parametrize("method", ADJOINTS, ids=repr)
+@pytest.mark.parametrize("p", OFTEN)
+def test_adjoint_solves_meet_the_gradient_of_the_exact_flow_at_a_tolerance(p, method):
+    """Without a DriftWarning: warnings are errors here."""
+    reference = flat(gradients(p, Discrete(), dop853(1e-13, 1e-14)))
+    for solver in dopri5(1e-8, 1e-10, dense=True), dop853(1e-8, 1e-10, dense=True):
+        assert_same(gradients(p, method, solver), reference, 1e-7)
+
+
+@pytest.mark.parametrize("method", ADJOINTS[::2], ids=repr)
+@pytest.mark.parametrize("tableau", [EULER, HEUN, RK4, BOSH3, DOPRI5], ids=lambda tableau: tableau.name)
+@pytest.mark.parametrize("p", [observed_often(NEURAL), observed_often(backwards(OSCILLATING_RATE))])
+def test_adjoint_solves_meet_discrete_at_the_order_of_the_method(p, tableau, method):
+    """dL/dz0 and dL/dtheta at the order p. dL/dts has in it the slope of the interpolant, which is of its order q."""
+    gaps = []
+    for n in np.array([8, 16, 32, 64]) * (2 if tableau is EULER else 1):
+        solver = Solver(tableau, FixedSteps(int(n)), dense=True)
+        g, exact = gradients(p, method, solver), gradients(p, Discrete(), solver)
+        gaps.append([np.abs(flat(g) - flat(exact))[: -len(p.ts)].max(), np.abs(g.ts - exact.ts).max()])
+    gaps = np.transpose(gaps)
+    assert observed_order(gaps[0]) > tableau.order - 0.3
+    assert observed_order(gaps[1]) > tableau.dense.order - 0.3
+
+
+def test_the_backward_solve_of_n_steps_in_all_takes_steps_no_longer_than_those():
+    """Ten intervals of two different lengths: 4 steps of 0.25 in all become 1 step in each short one, 2 in the long."""
+    p, ts = LINEAR, np.array([0.0, 0.1, 0.2, 0.3, 0.7, 1.0])
+    for method in Backsolve(), Backsolve(rk4(n=4, dense=True)), Interpolating():
+        zs, pullback = method.vjp(p.z0, p.f, ts, p.theta, rk4(n=4, dense=True))
+        assert pullback(zs).stats.pullbacks == 4 * (1 + 1 + 1 + 2 + 2)
+    zs, pullback = Backsolve(rk4(n=4)).vjp(p.z0, p.f, ts, p.theta, rk4(n=4, dense=True))
+    assert pullback(zs).stats.pullbacks == 4 * 4 * 5
+
+
+def test_a_field_that_contracts_is_warned_of_also_when_observations_are_dense():
+    decay = lambda y, t, theta: theta * y
+    zs, pullback = Backsolve().vjp([1.0], decay, np.linspace(0, 3, 4), [-30.0], dopri5(dense=True))
+    with pytest.warns(DriftWarning, match=r"ts\[\d\]"):
+        pullback(np.ones_like(zs))
+
+
+@pytest.mark.parametrize("method", [Forward(), Reversible()], ids=repr)
+def test_methods_that_read_no_interpolant_say_so(method):
+    with pytest.raises(
+        TypeError, match=f"{type(method).__name__}\\(\\) does not read .*without dense=True, or Discrete"
+    ):
+        method.vjp(LINEAR.z0, LINEAR.f, LINEAR.ts, LINEAR.theta, dopri5(dense=True))
+
+
+def test_compare_gradients_has_a_row_for_each_method():
+    p = observed_often(LOTKA_VOLTERRA)
+    table = compare_gradients(p.z0, p.f, p.ts, p.theta, lambda zs: np.sum(zs * zs), dopri5(1e-8, 1e-10, dense=True))
+    rows = {row.method: row for row in table.rows}
+    assert rows["Discrete"].error == rows["Checkpointed"].error
+    assert all(rows[name].error < 1e-6 for name in ("Backsolve", "Interpolating", "Discrete"))
+    assert all("does not read observations" in rows[name].note for name in ("Forward", "Reversible(coupling=0.99)"))
+    assert "dense=True" in str(table)
+
+
+@pytest.mark.parametrize("solver", [dopri5(dense=True), bosh3(dense=True), dop853(dense=True), rk4(n=40, dense=True)])
+def test_a_dense_solver_passes_its_audit(solver):
+    report = audit(solver)
+    assert report.passed, report
+
+
+@pytest.mark.parametrize("method", [Discrete(), Checkpointed(), Backsolve(), Interpolating()], ids=repr)
+def test_odeint_on_the_tape(method):
+    p, solver = observed_often(NEURAL), dopri5(1e-7, 1e-9, dense=True)
+    loss = lambda z0, ts, theta: np.sum(np.sin(odeint(z0, p.f, ts, theta, solver, method)))
+    zs, pullback = odesolve_vjp(p.z0, p.f, p.ts, p.theta, solver, method)
+    g = pullback(np.cos(zs))
+    for argnum, exact in enumerate((g.z0, g.ts, g.theta)):
+        np.testing.assert_allclose(grad(loss, argnum)(p.z0, p.ts, p.theta), exact, rtol=1e-14)
+
+
+def test_the_time_of_an_event_does_not_care():
+    """odeint_event has two times, so nothing lies between them."""
+    event = Event(lambda z, t, theta: z[0])
+    for method in Discrete(), Backsolve():
+        t = lambda g, dense, method=method: odeint_event(
+            np.array([0.0, 2.0]), lambda z, t, theta: np.stack([z[1], -theta[0]]), (0.0, 9.0), g, event,
+            dopri5(dense=dense), method=method,
+        )[0]  # fmt: skip
+        assert t(np.array([10.0]), True) == t(np.array([10.0]), False) == pytest.approx(0.4, rel=1e-9)
+        assert grad(lambda g, t=t: t(g, True))(np.array([10.0])) == pytest.approx(-0.04, rel=1e-8)
+
+
+# ---- ensembles whose members diverge
+
+
+def growing(z, t, theta):
+    """z' = theta z^2: z = 1 / (1 / z0 - theta t); theta (E, 1), z (E, 2)."""
+    return theta * z * z
+
+
+GROWTH, START = np.array([[0.2], [2.0], [-1.0]]), np.array([[1.0, 0.5], [1.0, 0.9], [1.0, 2.0]])
+LATE, REST = (0.0, 0.3, 0.31, 0.7, 1.1, 2.0), np.array([0, 2])  # member 1 is infinite at t = 0.5
+
+
+@pytest.mark.parametrize("method", [Discrete(), Checkpointed(), Backsolve(), Interpolating()], ids=repr)
+@pytest.mark.parametrize("solver", [rk4(n=200, dense=True), dopri5(1e-9, 1e-11, dense=True)])
+def test_a_member_that_diverges_becomes_nan_and_the_others_go_on(solver, method):
+    with pytest.warns(EnsembleWarning, match="member 1 diverged"):
+        zs, pullback = odesolve_vjp(START, growing, LATE, GROWTH, solver, method)
+    exact = 1 / (1 / START - GROWTH * np.array(LATE)[:, np.newaxis, np.newaxis])
+    np.testing.assert_allclose(zs[:3], exact[:3], rtol=1e-4)
+    np.testing.assert_allclose(zs[:, REST], exact[:, REST], rtol=1e-7)
+    assert np.isnan(zs[3:, 1]).all()
+    g = pullback(2 * zs)
+    own_zs, own_pullback = odesolve_vjp(START[REST], growing, LATE, GROWTH[REST], solver, method)
+    own = own_pullback(2 * own_zs)
+    rtol = 1e-12 if isinstance(solver.control, FixedSteps) else 1e-5
+    np.testing.assert_allclose(g.z0[REST], own.z0, rtol=rtol)
+    np.testing.assert_allclose(g.theta[REST], own.theta, rtol=rtol)
+
+
+# ---- what does not fit
+
+
+def test_dense_is_a_switch():
+    with pytest.raises(TypeError, match="dense must be True or False, got 1"):
+        Solver(dense=1)
+    assert dopri5(1e-3, dense=True) == Solver(DOPRI5, AdaptiveSteps(1e-3), True) != dopri5(1e-3)
+    assert pickle.loads(pickle.dumps(dopri5(dense=True))) == dopri5(dense=True)
+
+
+@pytest.mark.parametrize("solver", [dopri5(dense=True), dop853(dense=True)])
+def test_a_trajectory_survives_a_copy(solver):
+    p = observed_often(OSCILLATING_RATE)
+    traj = odesolve(p.z0, p.f, p.ts, p.theta, solver)
+    again = copy.deepcopy(traj)
+    np.testing.assert_array_equal(again(p.ts), traj(p.ts))

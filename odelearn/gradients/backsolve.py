@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..solvers.dense_output import refuse_dense
+from ..solvers.dense_output import observations_of, solver_between
 from ..solvers.errors import SolverError
 from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
@@ -25,7 +25,10 @@ class Backsolve:
     solver. It needs a z that can be rebuilt backwards: a field that contracts forwards amplifies errors backwards. How
     far the rebuilt z is from zs is the drift; a DriftWarning says when it is more than the tolerance explains.
 
-    solver  for the backward solve; None: the forward solver
+    With dense=True the forward solve reads zs from inside its steps. The backward solve cannot: a jumps at every ts[i],
+    so a step ends there, and evaluations grow with the number of observations; Discrete's do not.
+
+    solver  for the backward solve; None: the forward solver, of which n steps in all become steps no longer than those
     reset   start each interval from the stored zs[i] instead of the rebuilt z(t_i)
     ledger  keep the ledger of the backward solve, as gradients.stats.ledger; it grows with the number of steps
 
@@ -38,10 +41,9 @@ class Backsolve:
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
-        refuse_dense(solver, "Backsolve()")
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
-        times, N, back = ts.tolist(), len(ts) - 1, self.solver or solver
-        zs, drift = states_like(z0, ts), Drift(z0, N, (solver, back), self.reset)
+        times, N, back = ts.tolist(), len(ts) - 1, solver_between(self.solver or solver, ts)
+        zs, drift = states_like(z0, ts), Drift(z0, N, (solver, back), self.reset, observations_of(solver, ts))
         stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0))
         with np.errstate(all="ignore"):
             for i, step in solve(stepper, z0, zs, ts):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..solvers.dense_output import is_dense, mesh_times
+from ..solvers.dense_output import mesh_times, observations_of
 from ..solvers.members import members_of
 from ..solvers.problem import initial_value_problem
 from ..solvers.runge_kutta import Scheme, rk_step
@@ -53,7 +53,7 @@ class Checkpointed:
             a_zs = cotangent_of(a_zs, zs)
             bound = f.bind(theta, z0)
             scheme = Scheme(solver.tableau, bound.vjp, z0)
-            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype), is_dense(solver))
+            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype), observations_of(solver, ts))
             with ignoring_nan(zs):
                 a_z0 = sweep_back(steps_again(scheme, mesh, states, every), a_zs, sums)
             return sums.gradients(a_z0, scheme.evals, held)

@@ -5,7 +5,7 @@ from operator import add
 
 import numpy as np
 
-from ..solvers.dense_output import Observations, is_dense, mesh_times
+from ..solvers.dense_output import mesh_times, observations_of
 from ..solvers.members import members_of
 from ..solvers.problem import check_memory, initial_value_problem
 from ..solvers.runge_kutta import PointCotangents, rk_step_pullback
@@ -37,7 +37,7 @@ class Discrete:
 
         def pullback(a_zs):
             a_zs = cotangent_of(a_zs, zs)
-            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype), is_dense(solver))
+            sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype), observations_of(solver, ts))
             with ignoring_nan(zs):
                 a_z0 = sweep_back(reversed(steps), a_zs, sums)
             held = zs.nbytes + held_by([step for _, step in steps], theta)
@@ -65,10 +65,10 @@ def sweep_back(steps, a_zs, sums):
 
 
 class StepSums:
-    """dL/dts and dL/dtheta, to which every step adds its part. dense: its observations are read from inside steps."""
+    """dL/dts and dL/dtheta, to which every step adds its part. observations: those read from inside steps, or None."""
 
-    def __init__(self, ts, a_theta, dense=False):
-        self.observations = Observations(ts) if dense and len(ts) > 2 else None
+    def __init__(self, ts, a_theta, observations=None):
+        self.observations = observations
         self.ts, self.a_theta = ts.tolist(), a_theta  # floats in lists: one by one they are quicker than in arrays
         self.a_ts = [0.0] * len(ts)
         self.pullbacks = 0

@@ -25,16 +25,25 @@ class Drift:
     the gradient is wrong by a thousand times rtol.
     """
 
-    def __init__(self, z0, intervals, solvers, reset):
+    def __init__(self, z0, intervals, solvers, reset, observations=None):
+        self.observations = observations  # the Observations of a dense forward solve, or None
         self.controls, self.reset = [solver.control for solver in solvers], reset
         self.steps = [0] * intervals  # in each interval [ts[i], ts[i+1]]
         self.sizes = [float(np.abs(z0).max())] + [0.0] * intervals  # max|z| in it; one too many, to hand on its end
 
     def note(self, i, step):
-        """Count a step of the forward solve in the interval [ts[i], ts[i+1]]. The step itself is not kept."""
-        self.steps[i] += 1
+        """Count a step of the forward solve in the interval [ts[i], ts[i+1]]. The step itself is not kept.
+
+        A step of a dense solve counts in every interval of which it has a part.
+        """
+        touched = [i]
+        if self.observations is not None:
+            seen = self.observations.inside(step)
+            touched = range(seen.start - 1, seen.stop)
         size = float(np.fmax.reduce(np.abs(step.z_next), axis=None))
-        self.sizes[i : i + 2] = max(self.sizes[i], size), size
+        for i in touched:
+            self.steps[i] += 1
+            self.sizes[i : i + 2] = max(self.sizes[i], size), size
 
     def explained(self):
         """(N,) the largest gap at each ts[0] ... ts[N-1] that needs no warning."""

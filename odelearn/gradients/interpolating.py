@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..dynamics import counted
-from ..solvers.dense_output import refuse_dense
+from ..solvers.dense_output import solver_between
 from ..solvers.members import members_of
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Solver, steps
@@ -21,7 +21,7 @@ class Interpolating:
     interpolant is of order p - 1 at least, which is enough: its error in one step is O(h^p), and the gradient meets
     that of the exact flow at the order p of the tableau. Serban and Hindmarsh 2005 (CVODES) work so.
 
-    solver  for the backward solve; None: the forward solver
+    solver  for the backward solve, which stops at every ts[i], where a jumps; None: the forward solver
     ledger  keep the ledger of the backward solve, as gradients.stats.ledger
     """
 
@@ -30,10 +30,9 @@ class Interpolating:
 
     def vjp(self, z0, f, ts, theta, solver):
         """zs (T, *z0.shape), and pullback(a_zs) -> Gradients. Arguments and errors are those of odesolve_vjp."""
-        refuse_dense(solver, "Interpolating()")
         z = odesolve(z0, counted(f), ts, theta, solver)
         f, ts, theta, _ = z.problem
-        times, back = ts.tolist(), self.solver or solver
+        times, back = ts.tolist(), solver_between(self.solver or solver, ts)
         held = z.zs.nbytes + held_by(z.steps, theta)
 
         def pullback(a_zs):

@@ -8,8 +8,12 @@ This is linear in z and in the slopes, so the chain rule goes through it as thro
 """
 
 from bisect import bisect_right
+from dataclasses import replace
 
 import numpy as np
+
+from .errors import MethodError
+from .step_size import FixedSteps
 
 
 def mesh_times(solver, ts):
@@ -21,12 +25,30 @@ def is_dense(solver):
     return getattr(solver, "dense", False)
 
 
+def observations_of(solver, ts):
+    """The Observations of a solve, or None where every time ends a step."""
+    return Observations(ts) if is_dense(solver) and len(ts) > 2 else None
+
+
+def solver_between(solver, ts):
+    """The same solver for a solve that must stop at every one of ts: an adjoint, which jumps there.
+
+    FixedSteps(n), which are n steps in all for dense=True, become steps no longer than those.
+    """
+    if not is_dense(solver):
+        return solver
+    control = solver.control
+    if isinstance(control, FixedSteps) and control.n is not None and len(ts) > 1:
+        control = FixedSteps(h=float(abs(ts[-1] - ts[0])) / control.n)
+    return replace(solver, control=control, dense=False)
+
+
 def refuse_dense(solver, method):
-    """Raises TypeError for a gradient method that reads no interpolant."""
+    """Raises MethodError for a gradient method that reads no interpolant."""
     if is_dense(solver):
-        raise TypeError(
+        raise MethodError(
             f"{method} does not read observations from inside steps; take the solver without dense=True, or "
-            "Discrete(), Checkpointed() or Backsolve()"
+            "Discrete(), Checkpointed(), Backsolve() or Interpolating()"
         )
 
 

@@ -11,6 +11,10 @@ class SolverError(RuntimeError):
     """The solve cannot go on. The message names the time, the step and the component, and says what to do."""
 
 
+class MethodError(TypeError):
+    """A gradient method cannot work with this solver. The message says which methods can."""
+
+
 # ---- what happened
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import integrate
 
 from . import errors
-from .errors import SolverError
+from .errors import MethodError, SolverError
 from .problem import is_finite
 from .solver import Attempt
 from .step_size import AdaptiveSteps
@@ -148,7 +148,7 @@ class ScipyStepper:
 
 
 def no_stages(method):
-    return TypeError(
+    return MethodError(
         f"SciPy's {method} is a black box: its steps cannot be repeated, or differentiated one by one. Backsolve() and "
         "Interpolating() need its solutions only"
     )

@@ -18,7 +18,7 @@ from ..gradients.drift import DriftWarning
 from ..gradients.forward import Forward
 from ..gradients.interpolating import Interpolating
 from ..gradients.reversible import Reversible
-from ..solvers.errors import SolverError
+from ..solvers.errors import MethodError, SolverError
 from ..solvers.problem import initial_value_problem
 from ..solvers.solver import Solver, dop853
 from .gradient_report import table
@@ -51,8 +51,8 @@ def compare_gradients(z0, f, ts, theta, loss, solver, methods=METHODS, exact=Non
 
     Returns a Comparison: .rows has a Row for each method, and it prints as a table.
     Raises ValueError or TypeError for a bad problem, ValueError if `exact` is not shaped like it, SolverError if the
-    reference fails. A method that fails with a SolverError has a row that says so. A DriftWarning is not issued, it is
-    the note of its row.
+    reference fails. A method that fails with a SolverError, or cannot work with the solver, has a row that says so. A
+    DriftWarning is not issued, it is the note of its row.
 
     >>> from odelearn import Discrete, dopri5
     >>> table = compare_gradients(
@@ -116,7 +116,7 @@ def measure_work(method, solve, f, dloss, reference):
             zs, pullback = solve(method, f)
             evals_forward = f.evals
             g = pullback(dloss(zs))
-    except SolverError as error:
+    except (SolverError, MethodError) as error:
         return Row(describe(method), note=str(error))
     gap = np.abs(flatten(g) - reference).max() / (np.abs(reference).max() or 1)
     work = evals_forward, f.evals - evals_forward, f.pullbacks

@@ -39,7 +39,8 @@ class AuditedSolver(namedtuple("AuditedSolver", "name solve refined at_tolerance
 def describe_solver(solver, declared, name):
     """The AuditedSolver of what `audit` was given. Raises TypeError for what is no solver.
 
-    An adaptive Solver shows its order with one step between observations.
+    An adaptive Solver shows its order with one step between observations. FixedSteps(n) of a dense Solver are n in all;
+    to show its order it makes n for each interval between observations.
     """
     if hasattr(solver, "control"):  # something that odesolve understands
         tableau = solver.tableau if isinstance(solver, Solver) else None
@@ -47,6 +48,9 @@ def describe_solver(solver, declared, name):
         at_tolerance = None
         if isinstance(solver.control, AdaptiveSteps):
             refined = tableau and solve_by(Solver(tableau, FixedSteps(n=1)))
+        elif solver.dense and solver.control.n is not None:
+            more = lambda ts: replace(solver, control=FixedSteps(n=solver.control.n * (len(ts) - 1)))
+            refined = lambda z0, f, ts: solve_by(more(ts))(z0, f, ts)
             free = replace(solver.control, first=None, min_step=0.0, max_step=np.inf)  # no length that is fixed in time
             at_tolerance = lambda tol: solve_by(replace(solver, control=replace(free, rtol=tol, atol=tol)))
         name = name or (tableau.name if tableau else type(solver).__name__)
