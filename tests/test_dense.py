@@ -333,9 +333,7 @@ def test_a_field_that_contracts_is_warned_of_also_when_observations_are_dense():
 
 @pytest.mark.parametrize("method", [Forward(), Reversible()], ids=repr)
 def test_methods_that_read_no_interpolant_say_so(method):
-    with pytest.raises(
-        TypeError, match=f"{type(method).__name__}\\(\\) does not read .*without dense=True, or Discrete"
-    ):
+    with pytest.raises(TypeError, match=f"{type(method).__name__}.* does not read .* without dense=True"):
         method.vjp(LINEAR.z0, LINEAR.f, LINEAR.ts, LINEAR.theta, dopri5(dense=True))
 
 
@@ -345,11 +343,11 @@ def test_compare_gradients_has_a_row_for_each_method():
     rows = {row.method: row for row in table.rows}
     assert rows["Discrete"].error == rows["Checkpointed"].error
     assert all(rows[name].error < 1e-6 for name in ("Backsolve", "Interpolating", "Discrete"))
-    assert all("does not read observations" in rows[name].note for name in ("Forward", "Reversible(coupling=0.99)"))
-    assert "dense=True" in str(table)
+    assert all("does not read observations" in rows[name].note for name in ("Forward", "Reversible"))
+    assert str(table).startswith("DOPRI5(rtol=1e-08, atol=1e-10, dense=True)")
 
 
-@pytest.mark.parametrize("solver", [dopri5(dense=True), bosh3(dense=True), dop853(dense=True), rk4(n=40, dense=True)])
+@pytest.mark.parametrize("solver", [dopri5(dense=True), rk4(n=3, dense=True)])
 def test_a_dense_solver_passes_its_audit(solver):
     report = audit(solver)
     assert report.passed, report

@@ -18,6 +18,7 @@ from ..gradients.drift import DriftWarning
 from ..gradients.forward import Forward
 from ..gradients.interpolating import Interpolating
 from ..gradients.reversible import Reversible
+from ..solvers.dense_output import is_dense
 from ..solvers.errors import MethodError, SolverError
 from ..solvers.problem import initial_value_problem
 from ..solvers.solver import Solver, dop853
@@ -211,10 +212,12 @@ def cell(value, name, form):
 
 def describe(x):
     """A solver or a method by its name and what sets it apart: RK4(n=10), DOPRI5(rtol=1e-06, atol=1e-09), Discrete."""
+    dense = ["dense=True"] if is_dense(x) else []
     name, x = (x.tableau.name, x.control) if isinstance(x, Solver) else (type(x).__name__, x)
     settings = []
     for field in fields(x):
         value = getattr(x, field.name)
         if value is not field.default or field.name in ("rtol", "atol"):
             settings.append(f"{field.name}={describe(value) if is_dataclass(value) else value}")
+    settings += dense
     return f"{name}({', '.join(settings)})" if settings else name

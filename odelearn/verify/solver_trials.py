@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..solvers.dense_output import is_dense
 from ..solvers.odesolve import odesolve
 from ..solvers.solver import Solver
 from ..solvers.step_size import AdaptiveSteps, FixedSteps
@@ -48,11 +49,11 @@ def describe_solver(solver, declared, name):
         at_tolerance = None
         if isinstance(solver.control, AdaptiveSteps):
             refined = tableau and solve_by(Solver(tableau, FixedSteps(n=1)))
-        elif solver.dense and solver.control.n is not None:
-            more = lambda ts: replace(solver, control=FixedSteps(n=solver.control.n * (len(ts) - 1)))
-            refined = lambda z0, f, ts: solve_by(more(ts))(z0, f, ts)
             free = replace(solver.control, first=None, min_step=0.0, max_step=np.inf)  # no length that is fixed in time
             at_tolerance = lambda tol: solve_by(replace(solver, control=replace(free, rtol=tol, atol=tol)))
+        elif is_dense(solver) and solver.control.n is not None:
+            more = lambda ts: replace(solver, control=FixedSteps(n=solver.control.n * (len(ts) - 1)))
+            refined = lambda z0, f, ts: solve_by(more(ts))(z0, f, ts)
         name = name or (tableau.name if tableau else type(solver).__name__)
         return AuditedSolver(name, solve, refined, at_tolerance, declared or (tableau and tableau.order), tableau)
     if not callable(solver):
