@@ -44,7 +44,7 @@ class Backsolve:
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         times, N, back = ts.tolist(), len(ts) - 1, solver_between(self.solver or solver, ts)
         zs, drift = states_like(z0, ts), Drift(z0, N, (solver, back), self.reset, observations_of(solver, ts))
-        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0))
+        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0), lend=True)
         with np.errstate(all="ignore"):
             for i, step in solve(stepper, z0, zs, ts):
                 drift.note(i, step)
@@ -126,7 +126,7 @@ class Integrals:
 
     def stepper(self, solver, field, s, ts, ledger, members):
         self.b = solver.tableau.b.tolist()
-        return solver.stepper(field, s, ts, ledger, members)
+        return solver.stepper(field, s, ts, ledger, members, lend=True)
 
     def value(self, bound, z, t):
         """f at (z, t)."""

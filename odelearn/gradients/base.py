@@ -101,7 +101,7 @@ def held_by(steps, theta):
     if not steps:
         return 0
     scheme = getattr(steps[0], "scheme", None)  # a step of SciPy's has none
-    shared = [scheme.field, scheme.Z] if scheme else []
+    shared = [scheme.field, scheme.Z, scheme.stages] if scheme else []
     return len(steps) * bytes_of(steps[0].held, theta) + bytes_of(shared, theta)
 
 

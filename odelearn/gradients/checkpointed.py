@@ -39,7 +39,7 @@ class Checkpointed:
         z0, f, ts, theta = initial_value_problem(z0, f, ts, theta)
         zs, mesh = states_like(z0, ts), mesh_of(solver.control, mesh_times(solver, ts))
         states, every = [z0], int(self.every or 1)
-        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0))
+        stepper = solver.stepper(f.bind(theta, z0).value, z0, ts, None, members_of(theta, z0), lend=True)
         with np.errstate(all="ignore"):
             for n, (i, step) in enumerate(solve(stepper, z0, zs, ts), start=1):
                 mesh.append(i, step)

@@ -30,7 +30,7 @@ class Forward:
         Ss[0] = np.eye(n, n + P + T)
         S, stages = Ss[0], 0
         with np.errstate(all="ignore"):
-            for i, step in solve(solver.stepper(bound.vjp, z0, ts), z0, zs, ts):
+            for i, step in solve(solver.stepper(bound.vjp, z0, ts, lend=True), z0, zs, ts):
                 jacobians = [stage_jacobian(pullback, step.z, bound, P) for pullback in step.kept[: step.scheme.m]]
                 S = step_sensitivity(step, S, jacobians, *mesh_sensitivity(i, step, ts, n + P))
                 stages += len(jacobians)

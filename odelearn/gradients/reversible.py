@@ -61,7 +61,7 @@ class Reversible:
         times, mesh = ts.tolist(), mesh_of(solver.control, ts)
         value = f.bind(theta, z0).value
         scheme = Scheme(solver.tableau, value, z0, estimate=False)
-        stepper = solver.stepper(value, z0, ts, None, members_of(theta, z0))
+        stepper = solver.stepper(value, z0, ts, None, members_of(theta, z0), lend=True)
         zs, y_N, v_N = self.forwards(stepper, scheme, z0, ts, mesh)
         held = 2 * zs.nbytes + mesh.nbytes + y_N.nbytes + v_N.nbytes
 
@@ -97,7 +97,7 @@ class Reversible:
                     there = stepper.step(v, t, t_end)
                     mesh.append(i, there)
                     y = self.coupling * y + (1 - self.coupling) * v + increment(there)
-                    v = v - increment(rk_step(scheme, y, there.t_next, -there.h, t))
+                    v = v - increment(rk_step(scheme, y, there.t_next, -there.h, t, lend=True))
                     t = there.t_next
                 zs[i + 1] = y
         return zs, y, v

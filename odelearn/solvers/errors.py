@@ -68,9 +68,10 @@ def too_many_steps(step, attempts, max_steps, t, t_last, rest):
 
 def why_not_finite(step, before):
     """before: the attempt before, or None; what to look at if the step did not even begin with a finite slope."""
-    step = step if np.isfinite(step.k[0]).all() else before
-    if step is None:
-        return "Look at f there"
+    if not np.isfinite(step.k[0]).all():
+        if before is None:
+            return "Look at f there"
+        step = before.again()
     if h_lambda(step) < -stability_limit(step.scheme.tableau):
         return "The steps are too long: " + unstable(step)
     if grows_within(step.h, step.z, step.k[0]) or np.abs(step.z).max() > HUGE:

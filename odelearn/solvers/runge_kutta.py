@@ -10,6 +10,8 @@ Each row is applied as one product  [1, h A_i1, h A_i2, ...] @ [z, k_1, k_2, ...
 Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section II.1, eq. (1.8).
 """
 
+from copy import copy
+
 import numpy as np
 
 
@@ -17,7 +19,8 @@ class Scheme:
     """A tableau made ready for the steps of one solve: the weights of z and k_1 ... k_m in Z_1 ... Z_m and z_next.
 
     field(Z, t, k) writes the slope f(Z, t, theta) into k and returns what is to be kept of the stage: it is `value` or
-    `vjp` of f.bind(theta, z0). Z is lent: the next stage stands in the same array. z0: a state of the solve.
+    `vjp` of f.bind(theta, z0). z0: a state of the solve. The arrays of a step are made here once, with their views, and
+    used for every step: the next stage stands in the same Z, the next step has the same slopes k.
 
     A first-same-as-last tableau has m = s - 1 slopes in the step itself: its last stage is f(z_next), and serves the
     error estimate and the next step. Any other tableau has m = s. estimate=False leaves out stages that z_next does
@@ -26,11 +29,14 @@ class Scheme:
 
     def __init__(self, tableau, field, z0, estimate=True):
         s, dtype = tableau.stages, z0.dtype
-        self.Z_flat = np.empty(z0.size, dtype)
-        self.Z = self.Z_flat.reshape(z0.shape)
         self.tableau, self.field, self.evals = tableau, field, 0
         self.m = s - 1 if tableau.fsal else s
         self.nodes = tableau.c[: s if estimate else self.m].tolist()
+        self.Z_flat = np.empty(z0.size, dtype)
+        self.Z = self.Z_flat.reshape(z0.shape)
+        self.stages = np.empty((len(self.nodes) + 1, z0.size), dtype)  # z, k_1, ..., k_s: one contiguous array
+        self.z, *self.slopes = (row.reshape(z0.shape) for row in self.stages)
+        self.k = self.stages[1:].reshape(-1, *z0.shape)
         self.real = np.dtype(dtype).type(0).real.dtype
         self.per_h = np.zeros((self.m + 1, self.m), self.real)  # column j weighs k_{j+1}
         self.per_h[: s if tableau.fsal else -1] = tableau.A[:, : self.m]
@@ -40,6 +46,9 @@ class Scheme:
         self.h, self.of_k = None, W[:, 1:]
         self.rows = [W[i, : i + 1] for i in range(self.m + 1)]
         self.columns = [W[j:, j] for j in range(self.m + 1)]
+        known = [self.stages[: i + 1] for i in range(self.m + 1)]  # what rows[i] weighs
+        self.points = list(zip(self.rows, known, self.nodes, self.slopes, strict=False))[1 : self.m]
+        self.last = self.rows[self.m], known[self.m]
 
     def __reduce__(self):
         """A copy has no field, which is a function of one solve."""
@@ -70,13 +79,30 @@ class Step:
     error (*shape)   the embedded estimate h sum_i b_err_i k_i, or None
     step(t)          z(t) inside the step, by the tableau's interpolant
     extra            (slopes, kept) of all stages, those of the interpolant included, once it was used; or None
+
+    The slopes of a lent step are those of the scheme, and good until the next step is made; whoever keeps the step
+    takes step.own().
     """
 
     __slots__ = ("scheme", "t", "h", "t_next", "z", "z_next", "k", "kept", "extra")
 
-    def __init__(self, scheme, t, h, t_next):
+    def __init__(self, scheme, t, h, t_next, z, z_next, k, kept):
         self.scheme, self.t, self.h, self.t_next = scheme, t, h, t_next
+        self.z, self.z_next, self.k, self.kept = z, z_next, k, kept
         self.extra = None
+
+    def own(self):
+        """This step with slopes of its own, to be kept: a copy if it is lent, itself if not."""
+        if self.k is not self.scheme.k:
+            return self
+        step = copy(self)
+        step.k = self.k.copy()
+        return step
+
+    def again(self):
+        """This step once more: its slopes may have been lent, and written over since."""
+        scheme = Scheme(self.scheme.tableau, self.scheme.field, self.z)
+        return rk_step(scheme, self.z, self.t, self.h, self.t_next)
 
     @property
     def error(self):
@@ -125,31 +151,29 @@ class Step:
         return self.extra
 
 
-def rk_step(scheme, z, t, h, t_next, first_slope=None):
+def rk_step(scheme, z, t, h, t_next, first_slope=None, lend=False):
     """The step of length h = t_next - t from (t, z).
 
-    first_slope: (slope, kept) at (t, z), if it is known already.
+    first_slope: (slope, kept) at (t, z), if it is known already. lend: the step is good until the next one is made.
     """
     scheme.scale_to(h)
-    rows, nodes, field, shape, m, s = scheme.rows, scheme.nodes, scheme.field, z.shape, scheme.m, len(scheme.nodes)
-    stages = np.empty((s + 1, z.size), z.dtype)  # z, k_1, ..., k_s: one contiguous array
-    stages[0] = z.ravel()
-    k, kept = stages[1:].reshape(s, *shape), [None] * s
+    field, slopes, Z, Z_flat, m = scheme.field, scheme.slopes, scheme.Z, scheme.Z_flat, scheme.m
+    scheme.z[...] = z
     if first_slope is None:
-        kept[0] = field(z, t, k[0, ...])
+        kept = [field(z, t, slopes[0])]
+        scheme.evals += len(slopes)
     else:
-        k[0], kept[0] = first_slope
-    Z, Z_flat = scheme.Z, scheme.Z_flat
-    for i in range(1, m):
-        rows[i].dot(stages[: i + 1], Z_flat)
-        kept[i] = field(Z, t_next if nodes[i] == 1 else t + nodes[i] * h, k[i, ...])
-    z_next = rows[m].dot(stages[: m + 1]).reshape(shape)
-    if m < s:
-        kept[m] = field(z_next, t_next, k[m, ...])  # first same as last
-    scheme.evals += s - (first_slope is not None)
-    step = Step(scheme, t, h, t_next)
-    step.z, step.z_next, step.k, step.kept = z, z_next, k, kept
-    return step
+        slopes[0][...], first_kept = first_slope
+        kept = [first_kept]
+        scheme.evals += len(slopes) - 1
+    for row, known, node, k in scheme.points:
+        row.dot(known, Z_flat)
+        kept.append(field(Z, t_next if node == 1 else t + node * h, k))
+    row, known = scheme.last
+    z_next = row.dot(known).reshape(z.shape)
+    if m < len(slopes):
+        kept.append(field(z_next, t_next, slopes[m]))  # first same as last
+    return Step(scheme, t, h, t_next, z, z_next, scheme.k if lend else scheme.k.copy(), kept)
 
 
 class PointCotangents:
@@ -159,7 +183,9 @@ class PointCotangents:
         m, Z = scheme.m, scheme.Z
         self.a_Z = np.empty((m + 1, *Z.shape), Z.dtype)
         self.rows = self.a_Z.reshape(m + 1, -1)
-        self.later = [self.rows[j + 1 :] for j in range(m)]  # those of the points after stage j
+        self.a_next = self.a_Z[m, ...]
+        # last stage first: what its k weighs in later points, their cotangents, those of its own point
+        self.stages = [(j, scheme.columns[j + 1], self.rows[j + 1 :], self.a_Z[j, ...]) for j in range(m)][::-1]
 
 
 def rk_step_pullback(step, a_next, room=None, a_k_read=None):
@@ -175,21 +201,20 @@ def rk_step_pullback(step, a_next, room=None, a_k_read=None):
     room: PointCotangents to be used again for every step of a sweep.
     a_k_read (m, z.size): what is to be added to a_k because the interpolant was read (dense_output.py), or None.
     """
-    scheme, kept, shape = step.scheme, step.kept, step.z.shape
+    scheme, kept, m = step.scheme, step.kept, step.scheme.m
     scheme.scale_to(step.h)
     room = room or PointCotangents(scheme)
-    m, nodes, columns, a_Z, later = scheme.m, scheme.nodes, scheme.columns, room.a_Z, room.later
-    a_k_rows = np.empty((m, a_next.size), a_next.dtype)  # of its own: terms may keep it
-    a_k = a_k_rows.reshape(m, *shape)
-    a_Z[m] = a_next
+    a_k = np.empty((m, *step.z.shape), a_next.dtype)  # of its own: terms may keep it
+    a_k_rows = a_k.reshape(m, -1)
+    room.a_next[...] = a_next
     a_t = a_h = 0.0
     terms = [None] * m
-    for j in range(m - 1, -1, -1):
-        columns[j + 1].dot(later[j], a_k_rows[j])
+    for j, column, later, a_Z_j in room.stages:
+        column.dot(later, a_k_rows[j])
         if a_k_read is not None:
             a_k_rows[j] += a_k_read[j]
-        a_Z[j], a_tau_j, terms[j] = kept[j](a_k[j, ...])
+        a_Z_j[...], a_tau_j, terms[j] = kept[j](a_k[j, ...])
         a_t += a_tau_j
-        a_h += nodes[j] * a_tau_j
-    a_h += a_k_rows.ravel().dot(step.k[:m].ravel()) / step.h
-    return columns[0].dot(room.rows).reshape(shape), a_t, a_h, terms
+        a_h += scheme.nodes[j] * a_tau_j
+    a_h += a_k.ravel().dot(step.k[:m].ravel()) / step.h
+    return scheme.columns[0].dot(room.rows).reshape(step.z.shape), a_t, a_h, terms

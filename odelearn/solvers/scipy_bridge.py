@@ -64,8 +64,8 @@ class ScipySolver:
     def tableau(self):
         raise no_stages(self.method)
 
-    def stepper(self, field, z0, ts, ledger=None, members=None):
-        """What makes the steps of one solve; see solver.Stepper."""
+    def stepper(self, field, z0, ts, ledger=None, members=None, lend=False):
+        """What makes the steps of one solve; see solver.Stepper. Here every step is the caller's."""
         return ScipyStepper(self, field, z0, ledger)
 
 
@@ -188,6 +188,9 @@ class ScipyStep:
 
     def __call__(self, t):
         return like(self.dense(t), self.z)
+
+    def own(self):
+        return self
 
     def until(self, t):
         return ScipyStep(self.t, t, self.z, self(t), self.dense)

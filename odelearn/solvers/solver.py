@@ -3,6 +3,9 @@
     stepper = solver.stepper(field, z0, ts)          # field: value or vjp of f.bind(theta, z0)
     step = stepper.step(z, t, t_end)                 # from (t, z) towards t_end, and not beyond
 
+Every step is the caller's, to be kept. With lend=True it is good until the next one is made: the gradient methods that
+look at each step once ask for that, and step.own() is for whoever keeps one after all.
+
 Loops belong to whoever loops. `steps` goes from one time to another, `solve` from one observation to the next:
 
     for step in steps(stepper, z, t, t_end): ...
@@ -12,6 +15,7 @@ A loop of your own may go on from another z after any step: a new array, not the
 backwards where t_end < t.
 """
 
+import math
 from collections import namedtuple
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -61,11 +65,11 @@ class Solver:
                 f"{self.tableau.name} has no error estimate (b_err); use FixedSteps, or DOPRI5, BOSH3 or HEUN"
             )
 
-    def stepper(self, field, z0, ts, ledger=None, members=None):
+    def stepper(self, field, z0, ts, ledger=None, members=None, lend=False):
         """The Stepper of one solve for states like z0 at the times ts."""
-        stepper = Stepper(self, field, z0, mesh_times(self, ts), ledger)
-        stepper.members = members
-        return stepper
+        equal = isinstance(self.control, FixedSteps) and members is None
+        stepper = FixedStepper if equal else Stepper
+        return stepper(self, field, z0, mesh_times(self, ts), ledger, members, lend)
 
 
 Attempt = namedtuple("Attempt", "t h error accepted")  # error: the scaled norm, accepted when <= 1 (nan: not estimated)
@@ -79,6 +83,7 @@ class Stepper:
     ts                 the times that end steps; the step-size controller wants the first and the last
     ledger             a list that receives every Attempt, or None
     members            the Members of an ensemble, or None
+    lend               each step is good until the next one is made, which saves a copy of its slopes
 
     evals, accepted, rejected count evaluations of f and steps.
 
@@ -86,9 +91,9 @@ class Stepper:
     a first-same-as-last tableau hands on its last slope, as long as z is the very state that the last step returned.
     """
 
-    def __init__(self, solver, field, z0, ts, ledger=None):
+    def __init__(self, solver, field, z0, ts, ledger=None, members=None, lend=False):
         self.scheme, self.control, self.ts = Scheme(solver.tableau, field, z0), solver.control, ts
-        self.dense, self.ledger, self.members = solver.dense, ledger, None
+        self.dense, self.ledger, self.members, self.lend = solver.dense, ledger, members, lend
         self.accepted = self.rejected = 0
         self.controller = self.t_end = None
         self.z = self.first_slope = None  # the state that the last step returned, and (slope, kept) there
@@ -104,7 +109,7 @@ class Stepper:
         if z is not self.z:
             self.first_slope = None
         while True:
-            step = rk_step(self.scheme, z, t, *self.controller.propose(t, t_end), self.first_slope)
+            step = rk_step(self.scheme, z, t, *self.controller.propose(t, t_end), self.first_slope, self.lend)
             error, accepted = self.accept(step)
             if self.ledger is not None:
                 self.ledger.append(Attempt(t, step.h, error, accepted))
@@ -142,6 +147,26 @@ class Stepper:
             self.controller = control.controller(self.scheme, z, slope, self.ts)
         self.t_end = t_end
         self.controller.enter(t, t_end)
+
+
+class FixedStepper(Stepper):
+    """A Stepper for n equal steps in each interval: the same numbers from a shorter loop, as none is ever rejected."""
+
+    def step(self, z, t, t_end):
+        if t_end != self.t_end:
+            self.enter(z, t, t_end)
+        plan = self.controller  # what it proposes and accepts is written out here
+        plan.k += 1
+        t_next = t_end if plan.k == plan.n else plan.t0 + plan.k * plan.h
+        step = rk_step(self.scheme, z, t, plan.h, t_next, self.first_slope if z is self.z else None, self.lend)
+        self.accepted += 1
+        if not is_finite(step.z_next):
+            raise errors.non_finite(step, self.accepted, plan.step)
+        if self.ledger is not None:
+            self.ledger.append(Attempt(t, plan.h, math.nan, True))
+        plan.step, self.z = step, step.z_next
+        self.first_slope = (step.k[-1], step.kept[-1]) if self.scheme.tableau.fsal else None
+        return step
 
 
 def steps(stepper, z, t, t_end):
