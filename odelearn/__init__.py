@@ -65,8 +65,14 @@ from .verify.compare import compare_gradients
 from .verify.solver_audit import audit
 
 # datasets/
-from .datasets.csv_series import DataError, load_csv, lynx_hare
+from .datasets.cells import DataError, DataWarning
+from .datasets.csv_series import load_csv, lynx_hare
 from .datasets.synthetic import cubic_spiral, spiral, windows
+
+# fitting/
+from .fitting.fit_series import fit_series
+from .fitting.fitted import FittedModel
+from .fitting.load import load
 
 # The rooms whose names are not repeated here: odelearn.checks.check_vjp, odelearn.nn.ACTIVATIONS, ...
 from . import checks, datasets, models, nn  # noqa: F401
@@ -94,7 +100,9 @@ __all__ = [
     "finite_difference", "complex_step", "taylor_slope", "dot_product_test", "check_gradient", "Report",
     "observed_order", "compare_gradients", "audit",
     # datasets/
-    "load_csv", "lynx_hare", "DataError", "spiral", "cubic_spiral", "windows",
+    "load_csv", "lynx_hare", "DataError", "DataWarning", "spiral", "cubic_spiral", "windows",
+    # fitting/
+    "fit_series", "load", "FittedModel",
 ]
 # fmt: on
 

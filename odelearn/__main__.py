@@ -8,10 +8,11 @@ import sys
 
 import odelearn
 
-from .datasets.csv_series import DataError
+from .datasets.cells import DataError
 from .experiments import EXPERIMENTS
 from .fitting import signals
-from .fitting.options import METHODS, ModelFileError, SavedElsewhere, UsageError, WorseThanMean
+from .fitting.option_table import COUNT, OPTIONS, POSITIVE, help_of
+from .fitting.options import ModelFileError, SavedElsewhere, UsageError, WorseThanMean
 from .optim import TrainingStopped
 from .solvers.errors import SolverError
 
@@ -126,33 +127,38 @@ def parser():
 def add_fit(commands):
     fit = commands.add_parser("fit", help="train a model on a CSV file (default: the lynx and the hare)")
     fit.set_defaults(command="fitting.fit:fit")
-    fit.add_argument("csv", nargs="?", help="a CSV file whose first line names the columns; empty cells are missing")
-    fit.add_argument("--time", metavar="COLUMN", help="the column of times (default: the first)")
-    fit.add_argument("--columns", metavar="A,B", type=names, help="the columns to learn (default: all with numbers)")
-    fit.add_argument("--log", action=argparse.BooleanOptionalAction, help="the logarithms are the state")
-    fit.add_argument("--hold-out", metavar="N", type=count, help="rows at the end to forecast (default: a fifth)")
-    fit.add_argument("--model", metavar="MODEL", help="mlp (default), linear, lotka-volterra (prey, predator), or "
-                     "FILE.py:f with f(z, t, theta) and theta0 defined in the file")  # fmt: skip
-    fit.add_argument("--beside", metavar="MODEL", help="a second model to compare with, or none")
-    fit.add_argument("--solver", metavar="NAME:SETTINGS", help="euler, midpoint, heun, ralston, rk4, rk38 with :n=STEPS"
-                     " in every interval or :h=LENGTH; bosh3, dopri5, tsit5, dop853 with :rtol=R,atol=A"
-                     " (default: rk4:n=2)")  # fmt: skip
-    fit.add_argument("--method", choices=METHODS, help="of the gradient (default: backsolve, the paper's adjoint)")
-    fit.add_argument("--steps", metavar="N", type=positive, help="steps of Adam (default: 600)")
-    fit.add_argument("--lr", type=rate, help="learning rate of Adam (default: 0.01)")
-    fit.add_argument("--seed", metavar="N", type=count, help="of the first parameters (default: 0)")
-    fit.add_argument("--resume", metavar="MODEL.npz", help="go on from a saved model; takes only --steps and --out,"
-                     " and --model FILE.py:f or --trust if it names a file")  # fmt: skip
-    fit.add_argument("--trust", action="store_true", help="run the Python file that a saved model names")
-    fit.add_argument("--out", metavar="DIR", help="for the model and the figure (default: odelearn-out)")
+    fit.add_argument("csv", nargs="*", help="CSV files whose first line names the columns; empty cells are missing")
+    titles = {"read": "how the files are written", "data": "which of it is the series", "set": "the model, and how it "
+              "is trained", "run": "this run"}  # fmt: skip
+    for group, title in titles.items():
+        part = fit.add_argument_group(title)
+        for option in OPTIONS:
+            if option.group == group:
+                add_option(part, option)
+    part.add_argument("--resume", metavar="MODEL.npz", help="go on from a saved model; takes only --steps and --out,"
+                      " and --model FILE.py:f or --trust if it names a file")  # fmt: skip
+    part.add_argument("--trust", action="store_true", help="run the Python file that a saved model names")
+    part.add_argument("--out", metavar="DIR", help="for the model and the figure (default: odelearn-out)")
+    part.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong, and show no bar")
+
+
+def add_option(part, option):
+    """An option of the table as an argument. Its default stays None here: what was not given is decided later."""
+    flag, text = "--" + option.name.replace("_", "-"), help_of(option)
+    if option.kind.type is bool:
+        part.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+    else:
+        part.add_argument(flag, metavar=option.metavar, type=parser_of(option.kind), help=text)
 
 
 def add_predict(commands):
     predict = commands.add_parser("predict", help="write the forecast of a saved model as a CSV file")
     predict.set_defaults(command="fitting.predict:predict")
     predict.add_argument("npz", metavar="MODEL.npz", help="a file written by fit")
-    predict.add_argument("--until", metavar="T", type=float, required=True, help="the last time; may precede the data")
+    predict.add_argument("--until", metavar="T", required=True, help="the last time, a number or an ISO date; it may "
+                         "precede the data")  # fmt: skip
     predict.add_argument("--points", metavar="N", type=positive, default=201, help="equally spaced (default: 201)")
+    predict.add_argument("--series", metavar="LABEL", help="one of several series (default: all)")
     predict.add_argument("--out", metavar="FILE.csv", help="(default: MODEL_forecast.csv beside the model)")
     predict.add_argument("--model", metavar="FILE.py:f", help="the file of the model, if it has one of its own")
     predict.add_argument("--trust", action="store_true", help="run the Python file that the saved model names")
@@ -194,20 +200,19 @@ def add_experiments(commands):
 # What an argument may be. argparse puts the name of the argument before the message.
 
 
-def names(text):
-    return [name.strip() for name in text.split(",")]
+def parser_of(kind):
+    """The function that makes of a text what an option of this Kind is."""
+    if kind.type is list:
+        return lambda text: [name.strip() for name in text.split(",")]
+    return lambda text: number(text, kind.type, kind.allowed, kind.words)
 
 
 def count(text):
-    return number(text, int, lambda n: n >= 0, "a whole number, 0 or more")
+    return number(text, *COUNT)
 
 
 def positive(text):
-    return number(text, int, lambda n: n > 0, "a whole number, 1 or more")
-
-
-def rate(text):
-    return number(text, float, lambda x: 0 < x < float("inf"), "a positive number")
+    return number(text, *POSITIVE)
 
 
 def number(text, kind, allowed, description):

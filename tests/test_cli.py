@@ -453,7 +453,7 @@ def test_a_directory_in_the_place_of_an_output_is_found_before_training(folder, 
 
 def test_a_forecast_that_cannot_be_written_is_refused_before_the_work(folder, capsys, undrawn, monkeypatch):
     assert main(["fit", "good.csv", "--model", "linear", "--steps", "1", "--out", "out"]) == 0
-    monkeypatch.setattr("odelearn.fitting.training.odesolve", interrupting)
+    monkeypatch.setattr("odelearn.fitting.forecast.odesolve", interrupting)
     assert "cannot write" in fails(capsys, "predict", "out/good.npz", "--until", 9, "--out", "good.csv/f.csv")
     assert "is a directory" in fails(capsys, "predict", "out/good.npz", "--until", 9, "--out", "out")
 
@@ -817,7 +817,7 @@ def linear(folder, undrawn, linear_bytes):
     ],
 )
 def test_a_forecast_too_long_is_refused_at_once(linear, capsys, monkeypatch, arguments, words):
-    monkeypatch.setattr("odelearn.fitting.training.odesolve", interrupting)
+    monkeypatch.setattr("odelearn.fitting.forecast.odesolve", interrupting)
     monkeypatch.setattr(np, "linspace", interrupting)
     line = fails(capsys, "predict", linear, *arguments)
     assert all(word in line for word in words), line
@@ -827,7 +827,7 @@ def test_the_limits_are_where_they_are_said_to_be(linear, monkeypatch):
     from odelearn.fitting import predict as module
 
     written = []
-    monkeypatch.setattr(module, "write_forecast", lambda path, training, ts: written.append(len(ts)))
+    monkeypatch.setattr(module, "write_forecast", lambda path, training, times, ks: written.extend(map(len, times)))
     assert main(["predict", str(linear), "--until", "5000000", "--points", "10000000"]) == 0
     assert written == [10_000_000]
 
@@ -867,7 +867,7 @@ def test_a_forecast_in_pieces_has_the_bits_of_one_in_one_piece(linear, monkeypat
     """Pieces of 6 steps, that is 3 intervals, and points in parts of 60, some of them on the ends of pieces."""
     options = ["--until", until, "--points", "401"]
     assert main(["predict", str(linear), *options, "--out", "whole.csv"]) == 0
-    monkeypatch.setattr("odelearn.fitting.training.PIECE", 6)
+    monkeypatch.setattr("odelearn.fitting.forecast.PIECE", 6)
     assert main(["predict", str(linear), *options, "--out", "pieces.csv"]) == 0
     assert Path("pieces.csv").read_bytes() == Path("whole.csv").read_bytes()
     assert len(Path("whole.csv").read_text().splitlines()) == 402

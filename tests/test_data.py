@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from odelearn.datasets.csv_series import DataError, load_csv, lynx_hare
+from odelearn.datasets.cells import DataError
+from odelearn.datasets.csv_series import load_csv, lynx_hare
 from odelearn.datasets.digits import digits, split_folds
 from odelearn.datasets.synthetic import circles, cubic_spiral, spiral, two_moons, windows
 
@@ -23,7 +24,12 @@ def csv_file(tmp_path):
 
 # ---- csv files
 
-MUST_INCREASE = ", but times must increase; sort the rows, and keep one for each time"
+APART = "name the column that tells them apart: --series COLUMN"
+MUST_INCREASE = (
+    ", but times must increase; sort the rows, and keep one for each time. If several series share the times, " + APART
+)
+NA = "; if it means that nothing was observed, use na=['{0}'] (--na {0})"
+LATIN = "say what it is: perhaps use encoding='latin-1' (--encoding latin-1)"
 GOOD = "t,a,note,b\n0,1,x,10\n0.5,2,,20\n2,3,z,30\n"
 
 
@@ -67,11 +73,11 @@ def test_the_same_series_in_other_spellings(csv_file, text):
         ("\n\n", {}, "my.csv: the file is empty"),
         (GOOD, {"columns": ["a", "hare"]}, "my.csv: no column 'hare'; the file has t, a, note, b"),
         (GOOD, {"time": "year"}, "my.csv: no column 'year'; the file has t, a, note, b"),
-        (GOOD, {"columns": ["note"]}, "my.csv, row 2, column 'note': 'x' is not a finite number"),
-        ("t,a\n0,1\n1,two\n2,3\n", {}, "my.csv, row 3, column 'a': 'two' is not a finite number"),
-        ("t,a\n0,1\n\n1,inf\n2,3\n", {}, "my.csv, row 4, column 'a': 'inf' is not a finite number"),
+        (GOOD, {"columns": ["note"]}, "'note': 'x' is not a finite number" + NA.format("x")),
+        ("t,a\n0,1\n1,two\n2,3\n", {}, "my.csv, row 3, column 'a': 'two' is not a finite number" + NA.format("two")),
+        ("t,a\n0,1\n\n1,inf\n2,3\n", {}, "my.csv, row 4, column 'a': 'inf' is not a finite number" + NA.format("inf")),
         ("t,a\n0,1\nMay,2\n2,3\n", {}, "my.csv, row 3, column 't': 'May' is not a finite number"),
-        ("t,a\n0,1\n,2\n2,3\n", {}, "my.csv, row 3, column 't': the time is missing"),
+        ("t,a\n0,1\n,2\n2,3\n", {}, "my.csv, row 3, column 't': the time is missing; write it, or drop the row"),
         ("t,a\n0,1\n1901,2\n1901,3\n", {}, "my.csv, row 4, column 't': 1901 follows 1901" + MUST_INCREASE),
         ("t,a\n0,1\n2,2\n1.5,3\n", {}, "my.csv, row 4, column 't': 1.5 follows 2" + MUST_INCREASE),
         ("t,a\n0,1\n1,2\n", {}, "my.csv: 2 rows of data; a series needs at least 3"),
@@ -86,7 +92,11 @@ def test_the_same_series_in_other_spellings(csv_file, text):
         ("0,1\n1,2\n2,3\n", {}, "my.csv, row 1: only numbers, but the first line must name the columns"),
         ("t,a\n0,x\n1,y\n2,z\n", {}, "my.csv: no column of numbers beside the time column 't'"),
         ("t,a\n0,\n1,\n2,\n", {"columns": ["a"]}, "my.csv, column 'a': every cell is missing"),
-        ("t,ä\n0,1\n1,2\n2,3\n".encode("latin-1"), {}, "my.csv: not UTF-8 text (byte 0xe4); save it as UTF-8"),
+        (
+            "t,ä\n0,1\n1,2\n2,3\n".encode("latin-1"),
+            {},
+            "my.csv: not UTF-8 text (byte 0xe4); save it as UTF-8, or " + LATIN,
+        ),
         ('t,a\n0,"' + "1" * 200_000 + '"\n', {}, "my.csv, row 2: field larger than field limit (131072)"),
         (GOOD, {"columns": ["a", "t"]}, "my.csv: columns names 't', which is the column of times; leave it out"),
         (GOOD, {"columns": ["a", "b", "a"]}, "my.csv: columns names 'a' twice; name it once"),
@@ -99,38 +109,49 @@ def test_a_bad_file_gets_one_line_that_names_file_row_and_column(csv_file, text,
     assert str(caught.value).endswith(message)
 
 
-SEPARATED_BY = "my.csv, row 1: the columns are separated by {}; save the file with commas between columns"
-DECIMAL_COMMA = "'1,5' is not a finite number; write it with a decimal point: 1.5"
-THOUSAND = "'1,000' is not a finite number; write 1000 if the comma separates thousands, 1.000 if it is a decimal comma"
+SEPARATED_BY = "my.csv, row 1: the columns are separated by {0}s; use sep='{0}' (--sep {0})"
+OR_COMMA = ", or use decimal='comma' (--decimal comma)"
+DECIMAL_COMMA = "'1,5' is not a finite number; write it with a decimal point: 1.5" + OR_COMMA
+THOUSAND = (
+    "'1,000' is not a finite number; write 1000 if the comma separates thousands; 1.000 if it is a decimal comma"
+    + OR_COMMA
+)
 AS_IN = "; write it without separators and with a decimal point, as in 1234.5"
-DATE = "is not a finite number; write times as numbers, such as the days since the first row"
+ISO = "is no ISO date; write year-month-day, with or without the time: 2020-01-31 18:30"
 TRIALS = (
-    "my.csv, row 5, column 't': the time starts again, 0 follows 2; if trials stand below one another, keep one in "
-    "each file (rows 2 to 4 are the first); if not, sort the rows"
+    "my.csv, row 5, column 't': the time starts again, 0 follows 2; if several series stand below one another (rows 2 "
+    f"to 4 are the first), {APART}; if not, sort the rows"
 )
 
 
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("t;a\n0;1\n1;2\n2;3\n", {}, SEPARATED_BY.format("semicolons")),
-        ('"t";"a b";c\n0;1,5;2\n1;2,5;2\n2;3,5;2\n', {}, SEPARATED_BY.format("semicolons")),
-        ("t;a, in m;b;c\n0;1;2;3\n", {}, SEPARATED_BY.format("semicolons")),
-        ("t\ta\n0\t1\n1\t2\n2\t3\n", {}, SEPARATED_BY.format("tabs")),
-        ("t a\n0 1\n1 2\n2 3\n", {}, SEPARATED_BY.format("blanks")),
+        ("t;a\n0;1\n1;2\n2;3\n", {}, SEPARATED_BY.format("semicolon")),
+        ('"t";"a b";c\n0;1,5;2\n1;2,5;2\n2;3,5;2\n', {}, SEPARATED_BY.format("semicolon")),
+        ("t;a, in m;b;c\n0;1;2;3\n", {}, SEPARATED_BY.format("semicolon")),
+        ("t\ta\n0\t1\n1\t2\n2\t3\n", {}, SEPARATED_BY.format("tab")),
+        ("t a\n0 1\n1 2\n2 3\n", {}, SEPARATED_BY.format("blank")),
         ('t,a\n0,1\n1,"1,5"\n2,3\n', {}, f"my.csv, row 3, column 'a': {DECIMAL_COMMA}"),
         ('t,a,b\n0,1,"1,5"\n1,2,"1,5"\n2,3,"1,5"\n', {}, f"my.csv, row 2, column 'b': {DECIMAL_COMMA}"),
         ('t,a\n"1,5",1\n"2,5",2\n"3,5",3\n', {}, f"my.csv, row 2, column 't': {DECIMAL_COMMA}"),
-        ("t,a\n0,1,5\n1,2,5\n2,3,5\n", {}, "row 1 names 2 columns; is it a decimal comma? write a point: 1.5"),
+        (
+            "t,a\n0,1,5\n1,2,5\n2,3,5\n",
+            {},
+            "write a point: 1.5, or separate columns by semicolons, and use decimal='comma' (--decimal comma)",
+        ),
         ('t,a\n0,1\n1,"1,000"\n2,3\n', {}, f"my.csv, row 3, column 'a': {THOUSAND}"),
         ('t,a\n0,1\n1,"-1,234,567.5"\n2,3\n', {}, f"not a finite number{AS_IN}"),
         ('t,a\n0,1\n1,"1.234,5"\n2,3\n', {}, f"not a finite number{AS_IN}"),
         ("t,a\n0,1\n1,2_5\n2,3\n", {}, f"'2_5' is not a finite number{AS_IN}"),
         ("t,a\n0,1\n1,1 000\n2,3\n", {}, f"'1 000' is not a finite number{AS_IN}"),
         ("t,a\n0,2_5\n1,2_5\n2,2_5\n", {}, f"'2_5' is not a finite number{AS_IN}"),
-        ("t,a\n0,1\n1,\u0661\n2,3\n", {}, "'\u0661' is not a finite number"),  # float() reads Arabic digits
-        ("day,a\n2020-01-05,1\n2020-01-06,2\n2020-01-07,3\n", {}, f"column 'day': '2020-01-05' {DATE}"),
-        ("day,a\n5.1.2020 10:30,1\n6.1.2020,2\n7.1.2020,3\n", {}, f"column 'day': '5.1.2020 10:30' {DATE}"),
+        (
+            "t,a\n0,1\n1,\u0661\n2,3\n",
+            {},
+            "'\u0661' is not a finite number" + NA.format("\u0661"),
+        ),  # float() reads Arabic digits
+        ("day,a\n5.1.2020 10:30,1\n6.1.2020,2\n7.1.2020,3\n", {}, f"column 'day': '5.1.2020 10:30' {ISO}"),
         ("t,a\n0,1\n1,2\n2,3\n0,1\n1,2\n2,3\n", {}, TRIALS),
         ("t,a\n0,1\n1,2\n1,3\n2,4\n", {}, "1 follows 1" + MUST_INCREASE),
         ("t,a\n2,1\n1,2\n0,3\n", {}, "1 follows 2" + MUST_INCREASE),

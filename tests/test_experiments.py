@@ -31,7 +31,8 @@ from odelearn.fitting.gradient_check import check_training, convergence_line, wi
 from odelearn.fitting.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
 from odelearn.fitting.options import solver_from
 from odelearn.fitting.report import curve_of, in_sample_score
-from odelearn.fitting.series import Series, series_from_csv
+from odelearn.fitting.series import Series
+from odelearn.fitting.sources import series_from_csv
 from odelearn.fitting.store import atomic_write, save_model
 from odelearn.fitting.training import FIRST_ROWS, Training, r_squared
 from odelearn.plotting.fit import Curve, fit_figure
@@ -228,7 +229,7 @@ def test_the_forecast_goes_through_the_predictions():
 @pytest.mark.parametrize("solver", [rk4(n=5), rk4(n=60), euler(h=0.1), dopri5()])
 def test_a_long_forecast_is_solved_in_short_pieces(monkeypatch, solver):
     """Of 50 steps or nearly so, or of one interval if that has more; the last may be shorter."""
-    import odelearn.fitting.training as module
+    import odelearn.fitting.forecast as module
 
     made, t = [], Training(series(), ROTATION, solver, Discrete(), 0.01, 10)
     ts = np.linspace(0, 200, 1000)
@@ -275,8 +276,14 @@ def test_the_score_in_sample_is_that_of_the_table_and_minus_infinity_if_the_mode
 
 def test_a_curve_goes_as_far_as_the_model():
     t = Training(series(), ROTATION, rk4(n=1), Discrete(), 0.01, 10)
-    label, ts, zs, f = curve_of(t)
-    assert label == "rotation" and ts[0] == 0 and ts[-1] == 5 and np.allclose(zs[-1], t.predictions()[-1], rtol=1e-13)
+    label, ts, zs, f, bands = curve_of(t)
+    assert (
+        label == "rotation"
+        and bands is None
+        and ts[0] == 0
+        and ts[-1] == 5
+        and np.allclose(zs[-1], t.predictions()[-1], rtol=1e-13)
+    )
     assert np.array_equal(f(zs[0]), rotation(zs[0], 5.0, ROTATION.theta0))
     s = series(ys=np.full((9, 1), 1 / 4.3), columns="z")  # dz/dt = z^2 ends at t = 4.3, the rows to learn from at 4.2
     t = Training(s, Model(lambda z, t, theta: z * z, np.zeros(0), "z^2"), dopri5(), Discrete(), 0.01, 10)

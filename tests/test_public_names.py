@@ -59,6 +59,8 @@ FIXED = {  # name -> its parameters, in order; more may follow. Notebooks and ot
     "fit": "loss_and_grad theta opt steps progress",
     "load_csv": "",
     "lynx_hare": "",
+    "fit_series": "source",
+    "load": "path",
     "datasets.two_moons": "rng n noise",
     "datasets.circles": "rng n noise",
     "nn.GRU": "inputs hidden",
@@ -72,7 +74,8 @@ FIXED = {  # name -> its parameters, in order; more may follow. Notebooks and ot
 }
 OTHERS = """
     EULER MIDPOINT HEUN RALSTON RK4 RK38 BOSH3 DOPRI5 TSIT5 DOP853 TABLEAUS SolverError Trajectory Gradients rms Report
-    TrainingStopped DriftWarning DataError Interpolant interpolant_conditions certify spiral cubic_spiral windows
+    TrainingStopped DriftWarning DataError DataWarning FittedModel
+    Interpolant interpolant_conditions certify spiral cubic_spiral windows
     nn.MLP nn.ACTIVATIONS checks.known_mistakes datasets.lynx_hare datasets.digits datasets.split_folds
     plotting.ledger plotting.save
 """.split()

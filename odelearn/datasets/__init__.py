@@ -1,15 +1,18 @@
 """Time series, points and images: from a CSV file, shipped with odelearn, or computed.
 
-Read csv_series (files, and the lynx and the hare), then synthetic (the spirals, windows of a series, two moons and two
-circles), and digits (images of handwritten digits, and the folds of cross-validation).
+Read csv_series (files, and the lynx and the hare), with cells (numbers) and times (dates); then synthetic (the
+spirals, windows of a series, two moons and two circles), and digits (images of handwritten digits, and the folds of
+cross-validation).
 """
 
-from .csv_series import DataError, load_csv, lynx_hare
+from .cells import DataError, DataWarning
+from .csv_series import load_csv, lynx_hare
 from .digits import digits, split_folds
 from .synthetic import circles, cubic_spiral, spiral, two_moons, windows
 
 __all__ = [
     "DataError",
+    "DataWarning",
     "circles",
     "cubic_spiral",
     "digits",

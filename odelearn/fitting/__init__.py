@@ -1,5 +1,8 @@
-"""The commands `fit` and `predict`: a model trained on a series, saved, and asked for a forecast.
+"""The commands `fit` and `predict`, and fit_series and load: a model trained on a series, saved, and asked for more.
 
-Read fit and predict; then series (the data), models and model_file (what may be trained), training, gradient_check,
-report. These stand on options (what the command line may say), store (files) and signals (Ctrl-C and its like).
+Read fit_series and fitted (what Python sees), fit and predict (the commands); then where the data come from: sources,
+series; what may be trained: models, fields, forcing, model_file; how: groups (trajectories that are solved together),
+forecast, training, bootstrap, validation, and build, which puts them together; what is said of it: gradient_check,
+report. These stand on option_table and options (what may be said), store and load (files), and signals (Ctrl-C and its
+like).
 """

@@ -1,5 +1,6 @@
-"""Learn a model from a series: check the gradient, train, save, measure, draw."""
+"""The command `fit`: learn a model from a series, and check, save, measure, draw, with words, files and exit status."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -7,35 +8,33 @@ import numpy as np
 from ..datasets.csv_series import LYNX_HARE
 from ..optim import ForgivingStderr, TrainingStopped
 from . import signals
+from .build import new_training
+from .fit_series import beside_of, new_run, restored, sources_of
 from .gradient_check import check_training, drift_note, dry_run
-from .model_file import absolute, confirmed, errors_with_their_line, is_file, place
-from .models import model_from
-from .options import METHODS, SETTINGS, SavedElsewhere, UsageError, WorseThanMean, solver_from
-from .report import description, draw, in_sample_score, score_table
-from .series import series_from_csv
-from .store import load_model, save_model, save_model_somewhere, writable_directory
-from .training import Training
+from .load import load_model
+from .model_file import confirmed, errors_with_their_line, is_file, place
+from .options import SavedElsewhere, UsageError, WorseThanMean
+from .report import band_report, description, draw, in_sample_score, left_out_note, noise_note, score_table
+from .store import save_model, save_model_somewhere, writable_directory
 
-SERIES = {"time": None, "columns": None, "log": False, "hold_out": None}
-STEPS = 600
 TRIAL_STEPS = 100  # a run shorter than this may end worse than the mean of the data
 
 
-def fit(csv=None, out=None, resume=None, trust=False, **options):
+def fit(csv=None, out=None, resume=None, trust=False, quiet=False, **options):
     """The command `fit`: train a model on a series, by default the lynx and the hare, or go on from a saved model.
 
         minimise over z0 and theta   L = mean ((z(t_i) - z_i) / scale)^2   with   dz/dt = f(z, t, theta)
 
-    csv      a CSV file
+    csv      a CSV file, or a list of them
     out      the directory for NAME.npz and NAME.png, where NAME is that of the CSV file; None: odelearn-out, or that of
              the saved model
     resume   a saved model, NAME.npz, to go on from; then only steps, out, and the files of its models may be given
     trust    run the Python files that a saved model names
-    options  those of the command line by the same names, None if not given: time, columns, log, hold_out (see
-             series_from_csv); model, beside, solver, method, lr, seed (see SETTINGS); steps
+    quiet    say nothing but what goes wrong
+    options  those of the command line by the same names, None if not given; fit_series has the same
 
-    Prints a check of the gradient, and R^2 in sample and for the rows held out. The model is saved at least every
-    minute, and at the end.
+    Prints a check of the gradient, R^2 in sample and for the rows held out, and for an ensemble its bands there. The
+    model is saved at least every minute, and at the end.
 
     Returns the exit status: 0, or 130 after Ctrl-C, SIGTERM or SIGHUP. Raises UsageError or DataError for what cannot
     be done, before any training. When these are raised the model is saved: TrainingStopped for a step that failed,
@@ -43,58 +42,71 @@ def fit(csv=None, out=None, resume=None, trust=False, **options):
     Raises SolverError or ModelFileError where the model fails at the beginning or at the end.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    training, settings, steps = resumed_run(resume, csv, given, trust) if resume else new_run(csv, given, trust)
+    files = [csv] if isinstance(csv, str | Path) else list(csv or [])
+    if resume:
+        training, settings, steps = resumed_run(resume, files, given, trust)
+    elif trust:
+        raise UsageError("--trust goes with --resume: it is about the file that a saved model names")
+    else:
+        with warnings_as_lines():
+            training, settings, steps = new_run(files or None, given)
     dry_run(training, settings)
-    name = Path(resume or csv or LYNX_HARE).stem
+    name = Path(resume or (files[0] if files else LYNX_HARE)).stem
     out = writable_directory(out or (Path(resume).parent if resume else "odelearn-out"), f"{name}.npz", f"{name}.png")
     with errors_with_their_line(training.model):
-        return run(training, settings, steps, out / f"{name}.npz")
+        return run(training, settings, steps, out / f"{name}.npz", (lambda *_, **__: None) if quiet else print)
 
 
-def run(training, settings, steps, npz):
+class warnings_as_lines(warnings.catch_warnings):
+    """In here a warning about the data becomes a line on stderr, when it is over."""
+
+    def __init__(self):
+        super().__init__(record=True)
+
+    def __enter__(self):
+        self.caught = super().__enter__()
+        warnings.simplefilter("always")
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        for warning in self.caught:
+            print(f"odelearn: {warning.message}", file=ForgivingStderr())
+
+
+def run(training, settings, steps, npz, say=print):
     """Check, train, save, measure, draw. Returns the exit status."""
-    print(description(training, settings, steps), flush=True)
+    say(description(training, settings, steps), flush=True)
     passed, report = check_training(training)
-    print(f"\nBefore training:\n{report}\n", flush=True)
+    say(f"\nBefore training:\n{report}\n", flush=True)
     if not passed:
-        print("Training goes on, but its gradient may be wrong: look at the diagnosis above.\n", flush=True)
+        say("Training goes on, but its gradient may be wrong: look at the diagnosis above.\n", flush=True)
 
     score_before = in_sample_score(training)
-    complete, path, reason = train(training, settings, steps, npz)
+    complete, path, reason = train(training, settings, steps, npz, say)
     fits = [training]
     if complete and settings["beside"] != "none":
-        fits.append(baseline(training, settings))
-    print(score_table(fits))
+        fits.append(baseline(training, settings, say))
+    say(score_table(fits))
+    for text in noise_note(training), band_report(training) if training.members else "":
+        if text:
+            say(text)
     draw(fits, path.with_suffix(".png"))
+    say(f"Drawn in {path.with_suffix('.png')}")
     if not complete:
         return 130
     if reason:
         raise SavedElsewhere(f"{reason}; the model is in {path}")
-    check_score(training, score_before)
+    check_score(training, score_before, say)
     return 0
 
 
-def new_run(csv, given, trust):
-    """(training, settings, steps) of a new run."""
-    if trust:
-        raise UsageError("--trust goes with --resume: it is about the file that a saved model names")
-    if csv is None:
-        given = {"log": True, "beside": "lotka-volterra"} | given
-    series = series_from_csv(csv or LYNX_HARE, **{name: given.pop(name, value) for name, value in SERIES.items()})
-    steps = given.pop("steps", STEPS)
-    settings = SETTINGS | given
-    settings |= {role: absolute(settings[role]) for role in ("model", "beside")}
-    training = new_training(series, settings, steps)
-    return training, settings | {"sources": sources_of(training, settings)}, steps
-
-
-def resumed_run(npz, csv, given, trust):
+def resumed_run(npz, files, given, trust):
     """(training, settings, steps) of a saved run: the steps it had left, as many again if none, or those given."""
     saved = load_model(npz)
     steps, settings = given.pop("steps", None), saved.settings
     specs = {role: given.pop(role, None) if is_file(settings[role]) else None for role in ("model", "beside")}
-    if csv or given:
-        extra = csv or "--" + next(iter(given)).replace("_", "-")
+    if files or given:
+        extra = files[0] if files else "--" + next(iter(given)).replace("_", "-")
         raise UsageError(f"{extra} cannot go with --resume {npz}, which has its own data and settings")
     settings |= {role: confirmed(npz, role, settings, spec, trust) for role, spec in specs.items()}
     training = restored(saved)
@@ -102,33 +114,10 @@ def resumed_run(npz, csv, given, trust):
     return training, settings, steps or max(0, saved.planned - len(training.history)) or saved.planned
 
 
-def new_training(series, settings, planned):
-    model = model_from(settings["model"], series, np.random.default_rng(settings["seed"]))
-    solver, method = solver_from(settings["solver"]), METHODS[settings["method"]]
-    return Training(series, model, solver, method, settings["lr"], planned)
-
-
-def restored(saved):
-    """The training that stood where a saved one stood."""
-    training = new_training(saved.series, saved.settings, saved.planned)
-    if saved.p.shape != training.p.shape:
-        raise UsageError(f"{saved.settings['model']} has {training.p.size} numbers, but {saved.p.size} were saved")
-    training.restore(saved.p, saved.history, saved.adam)
-    return training
-
-
-def sources_of(training, settings):
-    """The hashes of the files behind both models. Raises UsageError for a baseline that cannot be."""
-    beside = {}
-    if settings["beside"] != "none":
-        beside = model_from(settings["beside"], training.series, np.random.default_rng(0)).sources
-    return {"model": training.model.sources, "beside": beside}
-
-
 # ---- training
 
 
-def train(training, settings, steps, path):
+def train(training, settings, steps, path, say=print):
     """Train and save, however the training ends.
 
     Returns whether it was complete, where the model is, and why there, None if it is at `path`.
@@ -141,9 +130,9 @@ def train(training, settings, steps, path):
             text = f"\n{path}: {error.strerror}; training goes on, and the model will be saved later"
             print(text, file=ForgivingStderr())
 
-    stopped = None
+    stopped, done_before = None, len(training.history)
     try:
-        complete = training.learn(steps, save)
+        complete = training.learn(steps, save, progress=say is print)
     except TrainingStopped as error:
         stopped = error
     path, reason = save_model_somewhere(path, training, settings)
@@ -151,14 +140,34 @@ def train(training, settings, steps, path):
         where = place(stopped.__cause__, training.model.file).rstrip(": ")
         text = str(stopped) + (f"; it comes from {where}" if where else "") + (f"; {reason}" if reason else "")
         raise TrainingStopped(f"{text}; saved in {path}", stopped.theta, stopped.history) from stopped
-    steps_done = len(training.history)
-    rows = training.rows_at(max(0, steps_done - 1))
-    text = f"Saved in {path}: the model after {steps_done} steps, the last of which looked at {rows} rows."
     if complete:
-        print(f"\n{text}\n{drift_note(training)}")
+        early = len(training.history) - done_before < steps
+        notes = [validation_note(training, early), left_out_note(training), drift_note(training)]
+        say("\n" + "\n".join([f"Saved in {path}: {extent(training)}.", *filter(None, notes), ""]))
     else:
-        print(f"\nStopped by {signals.last}. {text} To go on:\n    {resume_command(path, settings)}\n", flush=True)
+        text = f"Saved in {path}: {extent(training)}. To go on:\n    {resume_command(path, settings)}\n"
+        say(f"\nStopped by {signals.last}. {text}", flush=True)
     return complete, path, reason
+
+
+def extent(training):
+    """How far the training has come, in words."""
+    steps_done = len(training.history)
+    rows = f"{'windows of ' * bool(training.window)}{training.rows_at(max(0, steps_done - 1))} rows"
+    return f"the model after {steps_done} steps, the last of which looked at {rows}"
+
+
+def validation_note(training, early):
+    """Which parameters are kept, as a line, or ""."""
+    if training.validation is None:
+        return ""
+    steps, losses = training.validation.best_step, training.validation.best_loss
+    first, last = steps[training.alive].min(), steps[training.alive].max()
+    at = f"step {first}" if first == last else f"steps {first} to {last}, of each member its own,"
+    ended = f", and training ended at step {len(training.history)}, no better for long" if early else ""
+    best = losses[training.alive & np.isfinite(losses)]
+    kept = f"Kept are the parameters of {at} with the best validation loss"
+    return f"{kept}, {np.mean(best):.4g}{ended}." if best.size else ""
 
 
 def resume_command(path, settings):
@@ -167,16 +176,16 @@ def resume_command(path, settings):
     return " ".join([f"python -m odelearn fit --resume {path}", *files])
 
 
-def baseline(training, settings):
+def baseline(training, settings, say=print):
     """Another model of the same series, by the same code, in as many steps."""
-    other = new_training(training.series, settings | {"model": settings["beside"]}, training.planned)
-    print(f"Beside it, by the same code: {other.model.label}, {other.model.theta0.size} parameters", flush=True)
-    if not other.learn(len(training.history)):
+    other = new_training(training.series, beside_of(settings), training.planned)
+    say(f"Beside it, by the same code: {other.model.label}, {other.model.theta0.size} parameters", flush=True)
+    if not other.learn(len(training.history), progress=say is print):
         raise KeyboardInterrupt
     return other
 
 
-def check_score(training, score_before):
+def check_score(training, score_before, say=print):
     """Raises WorseThanMean if the mean of each column would have been a better model: R^2 < 0 in sample.
 
     A training that has not yet looked at all rows is not at its end, and does not fail. A run of fewer than TRIAL_STEPS
@@ -185,11 +194,11 @@ def check_score(training, score_before):
     score, steps_done = in_sample_score(training), len(training.history)
     if score >= 0 or np.isnan(score):
         return
-    at_its_end = training.rows_at(steps_done - 1) == training.series.rows
+    at_its_end = training.rows_at(steps_done - 1) == training.horizon
     if not at_its_end or steps_done < TRIAL_STEPS and 1 - score <= 2 * (1 - score_before):
-        print(f"R^2 = {score:.3g} in sample is worse than the mean of each column, which has 0: train with more steps.")
+        say(f"R^2 = {score:.3g} in sample is worse than the mean of each column, which has 0: train with more steps.")
         return
     raise WorseThanMean(
         f"the model ends worse than the mean of each column: R^2 = {score:.3g} in sample, where the mean has 0. "
-        f"Train with a smaller --lr (it was {training.opt.lr:g}), more --steps, or another --model"
+        f"Train with a smaller --lr (it was {training.lr:g}), more --steps, or another --model"
     )

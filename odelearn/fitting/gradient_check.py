@@ -12,9 +12,9 @@ from ..gradients.drift import DriftWarning
 from ..solvers.solver import Solver
 from ..solvers.step_size import AdaptiveSteps, FixedSteps
 from ..verify.gradient_check import check_gradient
+from .forecast import no_warnings
 from .model_file import place
 from .options import UsageError, one_line, steps_of
-from .training import no_warnings
 
 ROWS = 12  # that the check looks at: enough to see every term, and cheap
 MOST_STEPS = 1_000_000  # in one solve of a training: a gradient keeps thousands of bytes for each
@@ -23,15 +23,21 @@ MOST_STEPS = 1_000_000  # in one solve of a training: a gradient keeps thousands
 @no_warnings()
 def dry_run(training, settings):
     """One loss and one gradient. Raises UsageError for a model that cannot even do that, and for steps too many."""
-    ts = training.series.ts[: training.series.rows]
-    if (steps := steps_of(training.solver, len(ts) - 1, ts[-1] - ts[0])) > MOST_STEPS:
-        text = f"every solve would take {steps:.3g} steps, at most {MOST_STEPS:,} are allowed"
-        raise UsageError(f"--solver {settings['solver']}: {text}")
+    for trial in training.series.trials:
+        rows = min(training.window or trial.rows, trial.rows)
+        if (steps := steps_of(training.solver, rows - 1, trial.ts[rows - 1] - trial.ts[0])) > MOST_STEPS:
+            text = f"every solve would take {steps:.3g} steps, at most {MOST_STEPS:,} are allowed"
+            raise UsageError(f"--solver {settings['solver']}: {text}")
     try:
-        grad(training.loss)(training.p, 2)
+        grad(training.loss)(first_member(training), 2)
     except Exception as error:
         where = place(error, training.model.file)
         raise UsageError(f"--model {settings['model']}: the first step fails: {where}{one_line(error)}") from error
+
+
+def first_member(training):
+    """p of the model, or of the first member of an ensemble."""
+    return training.p if training.members is None else training.p[0]
 
 
 @no_warnings()
@@ -40,17 +46,18 @@ def check_training(training):
 
     Discrete is the exact derivative of the numbers computed, so it must meet the complex step to round-off. Backsolve
     is the gradient of the exact flow by the same solver: its gap to Discrete must close like h^p when steps are halved.
+    Of an ensemble the first member is checked.
     """
-    p, rows, D = training.p, min(training.series.rows, ROWS), len(training.series.columns)
+    p, rows = first_member(training), min(training.horizon, ROWS)
     coarse, fine = with_fixed_steps(training.solver), with_fixed_steps(training.solver, halved=True)
 
     def gradient(solver, method):
         return grad(lambda p: training.loss(p, rows, solver, method))(p)
 
     report = check_gradient(
-        lambda x: training.loss(np.concatenate([x["z0"], x["theta"]]), rows, coarse, Discrete()),
-        parts(gradient(coarse, Discrete()), D),
-        parts(p, D),
+        lambda x: training.loss(np.concatenate(list(x.values())), rows, coarse, Discrete()),
+        training.parts(gradient(coarse, Discrete())),
+        training.parts(p),
     )
     gaps = [relative_gap(gradient(solver, Backsolve()), gradient(solver, Discrete())) for solver in (coarse, fine)]
     return report.passed, f"{report}\n{REFERENCE}\n{convergence_line(gaps, coarse.tableau)}"
@@ -69,15 +76,11 @@ def convergence_line(gaps, tableau):
     return f"{text}, {ratio:.1f} times smaller (theory: about {2**p}, as {tableau.name} is of order {p})"
 
 
-def parts(p, D):
-    return {"z0": p[:D], "theta": p[D:]}
-
-
 def drift_note(training):
     """What the last gradient of the training has to say about drift, as a line to print, or ""."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DriftWarning)
-        grad(training.loss)(training.p, training.series.rows)
+        grad(training.loss)(first_member(training), training.horizon)
     drift = [str(warning.message) for warning in caught if warning.category is DriftWarning]
     return f"Warning: {drift[0]}. Here: --method discrete.\n" if drift else ""
 

@@ -17,8 +17,9 @@ from .options import ModelFileError, UsageError, one_line
 ODELEARN = Path(__file__).resolve().parent.parent
 
 # f(z, t, theta), a Dynamics; theta0 (P,); label, its name in tables; and of a model from a file: the file, and
-# sources {name: sha256} of that file and of those beside it that it imported, named from its directory.
-Model = namedtuple("Model", "f theta0 label file sources", defaults=(None, {}))
+# sources {name: sha256} of that file and of those beside it that it imported, named from its directory. by_rows: f
+# takes states (..., S) and theta (E, P); if not, f is for one state (S,).
+Model = namedtuple("Model", "f theta0 label file sources by_rows", defaults=(None, {}, False))
 
 
 def is_file(spec):

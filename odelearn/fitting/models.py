@@ -1,70 +1,85 @@
 """What dz/dt may be: a network, a linear field, Lotka and Volterra's, or a function from anybody's Python file."""
 
-from functools import partial
-
 import numpy as np
 
-from ..dynamics import Bound, Dynamics
+from ..dynamics import Dynamics
 from ..nn.mlp import MLP
+from .fields import RowByRow, Standardised, WithInputs
 from .model_file import Model, is_file, model_from_file
 from .options import UsageError
 
-HIDDEN = 16  # units of the network's one hidden layer
+NET = {"width": 16, "depth": 1, "activation": "tanh", "hidden": 0}  # hidden: states that are not observed
 
 
-def model_from(spec, series, rng):
-    """The Model named on the command line: mlp, linear, lotka-volterra, or FILE.py:f. Raises UsageError for another."""
-    D = len(series.columns)
+def model_from(spec, series, rng, span=None, **net):
+    """The Model named on the command line: mlp, linear, lotka-volterra, or FILE.py:f. Raises UsageError for another.
+
+    rng   a Generator for the first parameters (P,); or a list of E of them, for those of an ensemble (E, P)
+    span  the time that a trajectory takes while the model learns; None: that of the series
+    net   width and depth of the hidden layers, their activation, hidden: see NET
+    """
+    net, D, I = NET | net, len(series.columns), len(series.inputs)
+    S = D + net["hidden"]
     if spec == "mlp":
-        return network(MLP((D, HIDDEN, D)), "Neural ODE", series, rng)
+        sizes = (S + I, *[net["width"]] * net["depth"], S + I)
+        return network(MLP(sizes, net["activation"]), "Neural ODE", series, rng, S, span)
     if spec == "linear":
-        return network(MLP((D, D)), "linear", series, rng)
+        return network(MLP((S + I, S + I)), "linear", series, rng, S, span)
     if spec == "lotka-volterra":
-        return lotka_volterra(series)
+        return for_members(lotka_volterra(series, net["hidden"]), rng)
     if is_file(spec):
-        return model_from_file(spec)
+        return for_members(model_from_file(spec), rng)
     raise UsageError(f"--model {spec}: not one of mlp, linear, lotka-volterra, FILE.py:f")
 
 
-def network(net, label, series, rng):
+def for_members(model, rng):
+    """The model whose members, if rng is a list, all begin with the same theta0."""
+    return model._replace(theta0=np.stack([model.theta0] * len(rng))) if isinstance(rng, list) else model
+
+
+def network(net, label, series, rng, S, span=None):
     """dz/dt = (s / tau) net((z - m) / s), with m and s the mean and standard deviation of each column and tau a tenth
-    of the time that the series spans: whatever the units, the net sees and returns numbers of size about 1."""
-    return Model(Standardised(net, series.mean, series.scale, series.span / 10), net.init(rng), label)
+    of the time that a trajectory takes: whatever the units, the net sees and returns numbers of size about 1. Inputs
+    are standardised likewise, and join what the net sees; states that are not observed have no units."""
+    hidden = S - len(series.columns)
+    mean, scale = np.append(series.mean, np.zeros(hidden)), np.append(series.scale, np.ones(hidden))
+    inside = WithInputs(net, len(series.inputs)) if series.inputs else net
+    field = Standardised(inside, mean, scale, (span or series.span) / 10)
+    first = lambda rng: net.init(rng)[inside.used] if series.inputs else net.init(rng)
+    theta0 = np.stack([first(one) for one in rng]) if isinstance(rng, list) else first(rng)
+    return Model(field, theta0, label)
 
 
-class Standardised(Dynamics):
-    """dz/dt = v net(x, t, theta)  with  x = (z - m) / s  and  v = s / tau."""
+def field_for(model, K, offsets, inputs):
+    """The Dynamics of a model for K trials that are solved together, whose states are rows; K = None for a single row.
 
-    def __init__(self, net, m, s, tau):
-        self.net, self.m, self.s, self.v = net, m, s, s / tau
-
-    def __call__(self, z, t, theta):
-        return self.v * self.net((z - self.m) / self.s, t, theta)
-
-    def vjp(self, z, t, theta):
-        dz, pullback = self.net.vjp((z - self.m) / self.s, t, theta)
-        return self.v * dz, partial(self.pullback, pullback)
-
-    def bind(self, theta, z0):
-        net = self.net.bind(theta, z0)
-
-        def value(z, t, out):
-            net.value((z - self.m) / self.s, t, out)
-            out *= self.v
-
-        def vjp(z, t, out):
-            pullback = net.vjp((z - self.m) / self.s, t, out)
-            out *= self.v
-            return partial(self.pullback, pullback)
-
-        return Bound(value, vjp, net.sum_theta)
-
-    def pullback(self, net_pullback, a):
-        a_x, a_t, a_theta = net_pullback(a * self.v)
-        return a_x / self.s, a_t, a_theta
+    offsets  (K,): trial k is at time t + offsets[k]
+    inputs   the Inputs of these trials, or None
+    """
+    if isinstance(model.f, Standardised):
+        if inputs is None:
+            return model.f
+        f = model.f
+        driven = Standardised(f.net.driven_by(inputs), f.m, f.s, 1.0)
+        driven.v = f.v
+        return driven
+    if model.by_rows:
+        return model.f
+    fs = [with_u(model.f, inputs, k) for k in range(K or 1)] if inputs else [model.f]
+    if K is None and model.theta0.ndim == 1:
+        return fs[0]
+    if len(fs) < (K or 1) and np.any(offsets):
+        fs = fs * K
+    return RowByRow(fs, offsets if len(fs) > 1 else np.zeros(1))
 
 
-def lotka_volterra(series):
+def with_u(f, inputs, k):
+    """f(z, t, theta, u) of a file as f(z, t, theta): u (I,) are the inputs of trial k in the units of the data."""
+    u_of = lambda t: inputs.raw(t)[k]
+    return Dynamics(lambda z, t, theta: f.fun(z, t, theta, u_of(t - inputs.offsets[k])))
+
+
+def lotka_volterra(series, hidden=0):
     """Prey x and predator y, the first and the second column, with theta = log (alpha, gamma, beta, delta):
 
         dx/dt =  alpha x - beta  x y
@@ -78,22 +93,33 @@ def lotka_volterra(series):
             f"--model lotka-volterra takes 2 columns, prey and predator, got {len(series.columns)}: "
             f"{', '.join(series.columns)}; name two with --columns"
         )
-    means = np.nanmean(series.ys[: series.rows], axis=0)  # (2,) of x and y
+    if hidden or series.inputs:
+        raise UsageError("--model lotka-volterra has no --hidden states and no --input; --model mlp has")
+    means = np.nanmean(series.ys[series.learned], axis=0)  # (2,) of x and y
     if not (means > 0).all():
         raise UsageError(f"--model lotka-volterra counts individuals, but the means are {means[0]:g} and {means[1]:g}")
     omega = 2 * np.pi / series.span
     theta0 = np.log([omega, omega, omega / means[1], omega / means[0]])
-    return Model(Dynamics(lotka_volterra_log if series.log else lotka_volterra_counts), theta0, "Lotka-Volterra")
+    field = lotka_volterra_log if series.log else lotka_volterra_counts
+    return Model(Dynamics(field), theta0, "Lotka-Volterra", by_rows=True)
 
 
 SIGNS = np.array([1.0, -1.0])  # prey grows alone and is eaten; the predator starves alone and eats
 
 
-def lotka_volterra_log(z, t, theta):
+def rates_like(z, theta):
+    """exp(theta) in the shape (..., 2) of the rows of z: growing alone, and meeting; theta (4,), or (E, 4)."""
     rates = np.exp(theta)
-    return SIGNS * (rates[:2] - rates[2:] * np.exp(z[::-1]))
+    if theta.ndim == 2:
+        rates = rates.reshape(theta.shape[0], *[1] * (z.ndim - 2), 4)
+    return rates[..., :2], rates[..., 2:]
+
+
+def lotka_volterra_log(z, t, theta):
+    alone, meeting = rates_like(z, theta)
+    return SIGNS * (alone - meeting * np.exp(z[..., ::-1]))
 
 
 def lotka_volterra_counts(z, t, theta):
-    rates = np.exp(theta)
-    return SIGNS * z * (rates[:2] - rates[2:] * z[::-1])
+    alone, meeting = rates_like(z, theta)
+    return SIGNS * z * (alone - meeting * z[..., ::-1])

@@ -7,7 +7,6 @@ from ..solvers.solver import bosh3, dop853, dopri5, euler, heun, midpoint, ralst
 FIXED = {"euler": euler, "midpoint": midpoint, "heun": heun, "ralston": ralston, "rk4": rk4, "rk38": rk38}
 ADAPTIVE = {"bosh3": bosh3, "dopri5": dopri5, "tsit5": tsit5, "dop853": dop853}
 METHODS = {"backsolve": Backsolve(), "discrete": Discrete()}
-SETTINGS = {"model": "mlp", "beside": "none", "solver": "rk4:n=2", "method": "backsolve", "lr": 0.01, "seed": 0}
 
 
 class UsageError(ValueError):

@@ -3,16 +3,13 @@
 import json
 import os
 import tempfile
-from collections import namedtuple
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from ..optim import Adam
-from .options import METHODS, SETTINGS, UsageError, one_line, solver_from
-from .series import Series, check_series
+from .options import UsageError
 from .signals import signals_deferred
 
 TRIAL_BYTES = 1 << 20  # a file of this size is written before the work begins: a model is smaller
@@ -65,14 +62,19 @@ def check_writable(path):
 
 # ---- the model file
 
+FORMAT = 2  # of the model file; format 1 had one trial, one member and a network of 16 units
+
 
 def save_model(path, training, settings):
     """Everything that predict and --resume need, as one .npz: arrays, and `settings` (model, solver, ...) as JSON."""
-    series, (z0, theta) = training.series, training.split(training.p)
+    series = training.series
+    z0, theta = training.split(training.p)
     facts = asdict(series)
-    arrays = {"ts": facts.pop("ts"), "ys": facts.pop("ys"), "z0": z0, "theta": theta, "p": training.p}
+    arrays = {name: facts.pop(name) for name in ("ts", "ys", "us")}
+    arrays |= {"z0": z0, "theta": theta, "p": training.p}
+    arrays = {name: value for name, value in (arrays | training.more_state()).items() if value is not None}
     adam = {f"adam_{key}": value for key, value in training.opt.state().items()}
-    text = json.dumps({"series": facts, "planned": training.planned, **settings})
+    text = json.dumps({"format": FORMAT, "series": facts, "planned": training.planned, **settings})
     with signals_deferred(), atomic_write(path) as draft, open(draft, "wb") as file:
         np.savez(file, settings=text, history=training.history, **arrays, **adam)
 
@@ -97,60 +99,3 @@ def save_model_somewhere(path, training, settings):
             except OSError:
                 continue
         raise reason
-
-
-Saved = namedtuple("Saved", "series settings planned p history adam")  # what save_model has written
-
-
-def load_model(path):
-    """What save_model has written, checked: a Saved. Raises UsageError for any other file, and for an altered one."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        settings = json.loads(str(arrays["settings"]))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or 'not a model file'}") from None
-    except Exception as error:
-        raise UsageError(f"{path}: not a model file; python -m odelearn fit writes them") from error
-    try:
-        return checked_model(settings, arrays)
-    except Exception as error:
-        raise UsageError(f"{path}: this model file was altered or damaged: {one_line(error)}") from error
-
-
-def checked_model(settings, arrays):
-    """The Saved in a model file. Raises an exception of any kind where a part is missing, or is not as it was."""
-    series = Series(**settings.pop("series"), ts=arrays["ts"].astype(float), ys=arrays["ys"].astype(float))
-    check_series(series)
-    planned, sources = settings.pop("planned"), settings["sources"]
-    require(settings.keys() == SETTINGS.keys() | {"sources"}, f"the settings are {', '.join(settings)}")
-    require(type(planned) is int and planned > 0, f"planned = {planned}")
-    require(all(isinstance(settings[role], str) for role in ("model", "beside")), "the models have no names")
-    require(settings["method"] in METHODS, f"there is no method {settings['method']!r}")
-    require(sources.keys() == {"model", "beside"}, f"the sources are {', '.join(sources)}")
-    solver_from(settings["solver"])
-    require(type(settings["seed"]) is int and settings["seed"] >= 0, f"seed = {settings['seed']}")
-
-    p, history = finite("p", arrays["p"]), finite("history", arrays["history"])
-    x0, theta = p[: len(series.columns)], p[len(series.columns) :]
-    z0 = series.mean + series.scale * x0
-    agree = np.array_equal(theta, arrays["theta"]) and np.allclose(z0, arrays["z0"], rtol=1e-9, atol=0)
-    require(agree, "z0 and theta are not those in p = [(z0 - mean) / scale, theta]")
-    adam = {key.removeprefix("adam_"): finite(key, arrays[key]) for key in arrays if key.startswith("adam_")}
-    require(history.ndim == 1 and adam["t"] == history.size, f"adam_t = {adam['t']} after {history.size} steps")
-    for key in "m", "v":
-        require(adam[key].shape in ((), p.shape), f"adam_{key} has shape {adam[key].shape}, p has {p.shape}")
-    Adam(lr=settings["lr"]).load(adam)
-    return Saved(series, settings, planned, p, history.tolist(), adam)
-
-
-def finite(name, x):
-    """x as an array of float64. Raises ValueError where it is not finite, or is no array of numbers."""
-    x = x.astype(float)
-    require(np.isfinite(x).all(), f"{name} is not finite")
-    return x
-
-
-def require(condition, message):
-    if not condition:
-        raise ValueError(message)

@@ -1,67 +1,182 @@
-"""Learning z0 and theta of dz/dt = f(z, t, theta) from a series: the loss, the steps, the forecast, and R^2."""
+"""Learning z0 and theta of dz/dt = f(z, t, theta) from a series: the loss, the steps, and R^2."""
 
+import math
 import time
-import warnings
-from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
-from ..autodiff.tape import value_and_grad
-from ..gradients.drift import DriftWarning
+from ..autodiff.tape import vjp
 from ..neural_ode import odeint
-from ..optim import Adam, TrainingStopped, fit
-from ..solvers.errors import SolverError
-from ..solvers.odesolve import odesolve
-from .options import steps_of
+from ..optim import Adam, TrainingStopped, batches, fit
+from .bootstrap import bootstrap_targets
+from .forecast import Forecaster, no_warnings
+from .groups import Piece
+from .validation import Converged, Validation
 
 FIRST_ROWS = 4  # that the loss looks at when training begins
 SAVE_EVERY = 30.0  # seconds: with steps no longer than that, what is saved is never older than a minute
-PIECE = 1000  # steps of a forecast that are made, and kept, at a time
+GROWN = 0.5  # of the steps planned: from there on the loss looks at all rows
+BOOTSTRAP = 0.6  # of the steps planned: from there on each member learns from its own residuals
+LAST_RATE = 0.01  # of the learning rate: where a cosine ends
+MORE = {"left_at": "E", "at_bootstrap": "p", "best_p": "p", "best_loss": "E", "best_step": "E", "validation": "any"}
 
 
-class Training:
+class Training(Forecaster):
     """The model z(t) = ODESolve(z0, f, t, theta) on its way to a series.
 
-    What is learned is one vector p = [x0, theta] with x0 = (z0 - mean) / scale, so that z0 has no units either.
-    `planned` steps are to be made; `history` holds the loss before each step made so far.
+    `planned` steps are to be made; `history` holds the loss before each step made so far, of an ensemble the mean over
+    its members. `more` are ensemble, seed, hidden, noise, window, batch, interpolation, lr_schedule, weight_decay and
+    clip, as on the command line.
     """
 
-    def __init__(self, series, model, solver, method, lr, planned):
-        self.series, self.model, self.solver, self.method, self.planned = series, model, solver, method, planned
-        self.p = np.concatenate([(series.first_values - series.mean) / series.scale, model.theta0])
-        self.opt, self.history = Adam(lr=lr), []
+    def __init__(self, series, model, solver, method, lr, planned, *, seed=0, batch=64, lr_schedule="constant",
+                 weight_decay=0.0, clip=None, **of_forecaster):  # fmt: skip
+        super().__init__(series, model, solver, **of_forecaster)
+        self.method, self.lr, self.planned, self.seed, self.batch = method, lr, planned, seed, batch
+        self.history, self.at_bootstrap, self.own_targets, self.cached = [], None, None, {}
+        self.p = self.first_p()
+        self.opt = ThetaDecay(self.x_size, self.P, schedule(lr, lr_schedule, planned), weight_decay, clip)
+        self.horizon = min(window, self.longest) if (window := self.window) else self.longest
+        self.validation = Validation(self) if series.validate else None
+        if self.window:
+            self.places = self.grouping.windows(self.horizon)
 
-    def restore(self, p, history, adam):
-        """Stand where another training of the same model stood."""
+    @property
+    def longest(self):
+        """The rows of the longest trial that are trained on."""
+        return max(trial.learned for trial in self.series.trials)
+
+    def first_p(self):
+        """x0 from the first values observed, theta0, log s = log 0.3. States that are not observed begin near 0."""
+        series, theta0 = self.series, self.model.theta0
+        observed = (np.atleast_2d(series.first_values) - series.mean) / series.scale  # (K, D)
+        ps = []
+        for e in range(self.members or 1):
+            x0 = np.zeros((self.K, self.S))
+            x0[:, : self.D] = observed
+            x0[:, self.D :] = 0.1 * np.random.default_rng([self.seed + e, 1]).normal(size=(self.K, self.hidden))
+            log_s = np.full(self.D if self.noise else 0, np.log(0.3))
+            theta = theta0 if theta0.ndim == 1 else theta0[e]
+            ps.append(np.concatenate([x0.ravel()[: self.x_size], theta, log_s]))
+        return ps[0] if self.members is None else np.stack(ps)
+
+    def restore(self, p, history, adam, more=None):
+        """Stand where another training of the same model stood; `more` is its more_state()."""
         self.p, self.history = p, history
         self.opt.load(adam)
+        if more:
+            self.left_at = more.get("left_at", self.left_at).astype(int)
+            self.at_bootstrap = more.get("at_bootstrap")
+            if self.validation is not None:
+                self.validation.load(more)
 
-    def split(self, p):
-        """z0 and theta from p."""
-        D = len(self.series.columns)
-        return self.series.mean + self.series.scale * p[:D], p[D:]
+    def more_state(self):
+        """What the steps to come depend on, beside p, history and Adam's moments: arrays by their names in MORE."""
+        state = {"left_at": self.left_at, "at_bootstrap": self.at_bootstrap} if self.members else {}
+        return state if self.validation is None else state | self.validation.state()
+
+    @property
+    def chosen(self):
+        """The parameters to forecast with: the last ones, or those that were best in validation."""
+        p = self.p if self.validation is None else self.validation.best(self.p)
+        return p if self.members is None else p[self.alive]
+
+    # ---- the loss
 
     def loss(self, p, rows, solver=None, method=None):
-        """The mean of ((z(t_i) - z_i) / scale)^2 over what was observed in the first rows. Over all the rows to learn
-        from that is 1 - R^2, column by column."""
+        """The mean of ((z(t_i) - z_i) / scale)^2 over what was observed in the first rows; over all the rows to learn
+        from that is 1 - R^2, column by column. With noise it is the mean of r^2 / 2 s^2 + log s, the negative
+        log-likelihood of normal noise without its constant. (E,) for an ensemble: of each member."""
+        groups = self.groups_of(rows) if not self.window else self.grouping.groups(self.some_windows(8))
+        return self.loss_of(groups, p, solver, method)
+
+    def loss_of(self, groups, p, solver=None, method=None, targets=None):
+        """The same for any Groups; targets (E, N, D) are each member's own, instead of what was observed."""
         z0, theta = self.split(p)
-        ts = self.series.ts[:rows]
-        zs = odeint(z0, self.model.f, ts, theta, solver or self.solver, method or self.method)  # (rows, D)
-        observed = self.series.observed[:rows]
-        residuals = observed * (zs - np.where(observed, self.series.zs[:rows], 0.0)) / self.series.scale
-        return np.sum(residuals * residuals) / max(1, np.sum(observed))
+        total, count = 0.0, 0.0
+        for group in groups:
+            zs = odeint(self.group_start(group, z0, theta), group.f, group.ts, theta, solver or self.solver,
+                        method or self.method)  # (n, S), (n, E, S), (n, K, S) or (n, E, K, S)  # fmt: skip
+            zs = zs[..., : self.D] if self.hidden else zs
+            observed, target = group.observed, group.targets
+            if p.ndim == 2:
+                observed = observed[:, np.newaxis]
+                target = target[:, np.newaxis] if targets is None else np.moveaxis(targets[:, group.rows], 0, 1)
+            residuals = observed * (zs - target) / self.series.scale
+            total = total + self.terms(residuals, observed, p)
+            count += np.sum(group.observed)
+        return total / max(1, count)
+
+    def terms(self, residuals, observed, p):
+        """The sum of what each residual adds to the loss, member by member."""
+        if self.noise:
+            log_s = self.log_s(p)
+            if p.ndim == 2:
+                log_s = log_s.reshape(len(p), *[1] * (residuals.ndim - 3), self.D)
+            terms = residuals * residuals * np.exp(-2 * log_s) / 2 + observed * log_s
+        else:
+            terms = residuals * residuals
+        return np.sum(terms, axis=(0, *range(2, terms.ndim))) if p.ndim == 2 else np.sum(terms)
+
+    def group_start(self, group, z0, theta):
+        """Where the trajectories of a group begin."""
+        if self.window:
+            return self.window_starts(group, theta)
+        if not self.several:
+            return z0
+        ks = [piece.k for piece in group.pieces]
+        return z0 if ks == list(range(self.K)) else z0[..., ks, :]
+
+    def groups_of(self, rows):
+        """The Groups of all trials, each as far as its first `rows` rows."""
+        if self.cached.get("rows") != rows:
+            pieces = [Piece(k, 0, min(rows, trial.learned)) for k, trial in enumerate(self.series.trials)]
+            self.cached = {"rows": rows, "groups": self.grouping.groups(pieces)}
+        return self.cached["groups"]
+
+    # ---- which rows a step looks at
 
     def rows_at(self, step):
         """How far the loss looks at a step: at a few rows first, at all of them from half way on.
 
         Far from the answer, the loss of a long trajectory has many valleys (a cycle too early, a cycle too late); that
-        of a short one has not, and its answer is a good start for a longer one.
+        of a short one has not, and its answer is a good start for a longer one. Windows are short from the beginning.
         """
-        rows = self.series.rows
-        grown = FIRST_ROWS + (rows - FIRST_ROWS) * 2 * step / self.planned
-        return min(rows, max(FIRST_ROWS, int(grown)))
+        if self.window:
+            return self.horizon
+        grown = FIRST_ROWS + (self.horizon - FIRST_ROWS) * step / (GROWN * self.planned)
+        return min(self.horizon, max(FIRST_ROWS, int(grown)))
 
-    def learn(self, steps, save=None):
+    def groups_at(self, step):
+        """The Groups that a step looks at: all trials; or a minibatch of windows, each once an epoch."""
+        if not self.window:
+            return self.groups_of(self.rows_at(step))
+        epoch, i = divmod(step, -(-len(self.places) // self.batch))
+        if self.cached.get("epoch") != epoch:
+            rng = np.random.default_rng([self.seed, epoch])
+            self.cached = {"epoch": epoch, "batches": batches(rng, len(self.places), self.batch)}
+        places = self.places[self.cached["batches"][i]]
+        return self.grouping.groups([Piece(int(k), int(first), self.horizon) for k, first in places])
+
+    def some_windows(self, count):
+        """`count` windows, evenly spread."""
+        chosen = np.linspace(0, len(self.places) - 1, min(count, len(self.places))).astype(int)
+        return [Piece(int(k), int(first), self.horizon) for k, first in self.places[chosen]]
+
+    def targets_at(self, step, p):
+        """Each member's own observations (E, N, D), once all of them have seen all rows; None before."""
+        if self.members is None or self.window or step < BOOTSTRAP * self.planned:
+            return None
+        if self.at_bootstrap is None:
+            self.at_bootstrap = p
+        if self.own_targets is None:
+            self.own_targets = bootstrap_targets(self, self.at_bootstrap)
+        return self.own_targets
+
+    # ---- the steps
+
+    def learn(self, steps, save=None, progress=True):
         """Make `steps` steps of Adam; returns False if Ctrl-C came first.
 
         p, the moments of Adam and the history then stand where the last whole step left them, so that going on later
@@ -80,82 +195,81 @@ class Training:
                 self.p, self.history = p, list(losses)
                 save()
                 saved_at = time.monotonic()
-            loss, g = value_and_grad(self.loss)(p, self.rows_at(len(losses)))
+            step = len(losses)
+            if self.validation is not None:
+                self.validation.look(p, step)
+            loss, g = self.step_loss(p, step)
             losses.append(loss)
             return loss, g
 
+        complete = False
         try:
-            p, history = minimise(loss_and_grad, self.p, self.opt, steps)
+            p, history = minimise(loss_and_grad, self.p, self.opt, steps, progress)
+            complete = len(history) == steps
         except TrainingStopped as stopped:
-            self.p, self.history = stopped.theta, history_before + stopped.history
-            raise
+            complete = isinstance(stopped.__cause__, Converged)
+            if not complete:
+                self.p, self.history = stopped.theta, history_before + stopped.history
+                raise
+            p = snapshot[0]
         except KeyboardInterrupt:  # between two steps
-            history = []
-        complete = len(history) == steps
+            pass
         if complete:
             self.p, self.history = p, losses
+            if self.validation is not None:
+                self.validation.look_at_the_end(p, len(losses))
         else:
             p, steps_done, adam = snapshot
             self.restore(p, losses[:steps_done], adam)
         return complete
 
-    def trajectory(self, ts):
-        z0, theta = self.split(self.p)
-        return odesolve(z0, self.model.f, ts, theta, self.solver)
+    def step_loss(self, p, step):
+        """The loss before a step, of an ensemble the mean over its members, and the gradient of their sum.
 
-    def predictions(self):
-        """z at every observation time (T, D): nan in the rows held out if the model blows up there."""
-        ts, rows = self.series.ts, self.series.rows
-        try:
-            return self.trajectory(ts).zs
-        except SolverError:
-            zs = np.full(self.series.ys.shape, np.nan)
-            zs[:rows] = self.trajectory(ts[:rows]).zs
-            return zs
-
-    def mesh(self, until):
-        """The observation times as far as `until`, continued to it at their median spacing if it lies beyond."""
-        ts = self.series.ts
-        start = ts[0] if until < ts[0] else ts[-1]
-        if ts[0] <= until <= ts[-1]:
-            return ts[: np.searchsorted(ts, until) + 1]
-        steps = int(np.ceil(abs(until - start) / np.median(np.diff(ts))))
-        beyond = np.linspace(start, until, steps + 1)
-        return beyond if until < start else np.concatenate([ts, beyond[1:]])
-
-    def forecast(self, ts):
-        """z (m, D) at any times ts (m,) that lead away from the start, by the steps that the model was trained with."""
-        return np.concatenate([zs for _, zs in self.forecast_pieces(ts)])
-
-    def forecast_pieces(self, ts):
-        """The same, a part of ts after the other, so that a long forecast needs little memory: yields the part (k,) and
-        z (k, D). Fixed steps give the same bits in one piece or in many.
+        A member whose loss or gradient is not finite is left out from then on; if it is the last one, that is an error.
         """
-        (z, theta), mesh, done = self.split(self.p), self.mesh(ts[-1]), 0
-        intervals, direction = len(mesh) - 1, np.sign(ts[-1] - ts[0])
-        size = max(1, int(PIECE * intervals / steps_of(self.solver, intervals, abs(mesh[-1] - mesh[0]))))
-        for i in range(0, intervals, size):
-            trajectory = odesolve(z, self.model.f, mesh[i : i + size + 1], theta, self.solver)
-            z, end = trajectory.zs[-1], trajectory.ts[-1]
-            ready = len(ts) if i + size >= intervals else np.searchsorted(direction * ts, direction * end)
-            for j in range(done, ready, 10 * PIECE):
-                part = ts[j : min(j + 10 * PIECE, ready)]
-                yield part, trajectory(part)
-            done = ready
+        groups, targets = self.groups_at(step), self.targets_at(step, p)
+        loss, pullback = vjp(lambda p: self.loss_of(groups, p, targets=targets), p)
+        if self.members is None:
+            return float(loss), pullback(np.ones(()))[0]
+        (g,) = pullback(np.ones(len(p)))
+        going = self.alive & np.isfinite(loss) & np.isfinite(g).all(axis=1)
+        if not going.any():
+            raise FloatingPointError(f"the loss of every member is not finite: {loss[self.alive][0]}")
+        self.left_at[self.alive & ~going] = step
+        return float(np.mean(loss[going])), np.where(going[:, np.newaxis], g, np.nan)
 
 
-@contextmanager
-def no_warnings():
-    """Without those after Ctrl-C and about drift: the commands say that in their own words, and once."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "stopped by")
-        warnings.simplefilter("ignore", DriftWarning)
-        yield
+class ThetaDecay(Adam):
+    """Adam whose weight decay shrinks theta, the middle part of p = [x0, theta, log s], and nothing else."""
+
+    def __init__(self, before, size, lr, weight_decay, clip):
+        super().__init__(lr=lr, clip=clip)
+        self.part, self.decay = slice(before, before + size), weight_decay
+
+    def step(self, p, g):
+        n = self.t
+        new = super().step(p, g)
+        if self.decay:
+            new[..., self.part] -= (self.lr(n) if callable(self.lr) else self.lr) * self.decay * p[..., self.part]
+        return new
+
+
+def schedule(lr, name, planned):
+    """The learning rate: a number, or falling along a cosine from lr to LAST_RATE lr over the steps planned."""
+    if name == "constant":
+        return lr
+    return partial(cosine, lr, planned)
+
+
+def cosine(lr, planned, n):
+    fall = (1 + math.cos(math.pi * min(n / planned, 1.0))) / 2
+    return lr * (LAST_RATE + (1 - LAST_RATE) * fall)
 
 
 @no_warnings()
-def minimise(loss_and_grad, p, opt, steps, callback=None):
-    return fit(loss_and_grad, p, opt, steps, callback=callback)
+def minimise(loss_and_grad, p, opt, steps, progress=True, callback=None):
+    return fit(loss_and_grad, p, opt, steps, progress=progress, callback=callback)
 
 
 def r_squared(zs, observations):

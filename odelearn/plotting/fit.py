@@ -1,65 +1,162 @@
-"""A fitted model beside its data: over time, and in the phase plane."""
+"""A fitted model beside its data: over time with its bands, in the phase plane, and the loss of its training."""
 
 from collections import namedtuple
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from .fit_axes import axis_label, date_or_integer_axis, value_axis
 from .style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
-# A curve of a model: label; ts (m,); zs (m, D), the states there; f(z) -> dz/dt, the field at the last of these times.
-Curve = namedtuple("Curve", "label ts zs f")
+# A curve of a model: label; ts (m,); zs (m, D), the states there; f(z) -> dz/dt, the field at the last of these times,
+# or None; bands (m, D, 5), the quantiles 5, 25, 50, 75, 95 % of an observation, or None.
+Curve = namedtuple("Curve", "label ts zs f bands", defaults=(None,))
 LINES = [  # the model that is shown, then one beside it: told apart by width as well
-    {"color": BLUE, "lw": 2.4, "zorder": 3},
-    {"color": ORANGE, "lw": 1.1, "zorder": 2},
+    {"color": BLUE, "lw": 2.0, "zorder": 3},
+    {"color": ORANGE, "lw": 1.1, "zorder": 2.5},
 ]
+BANDS = [(0, 4, 0.13, "90 % band"), (1, 3, 0.25, "50 % band")]  # quantiles from and to, opacity, label
+MOST_BESIDE = 4  # columns that stand below one another, beside the phase portrait; more make a grid
 
 
 @rc_context(STYLE)
-def fit_figure(series, curves):
-    """Observations and models over time, the rows held out and forecast in the shade, and the phase portrait.
+def fit_figure(series, curves, losses=None):
+    """Observations and models over time with their bands, the rows held out in the shade; the phase portrait; the loss.
 
-    series  the data, a fitting.series.Series: .ts (T,) in the units of the file, .zs (T, D) with nan where nothing was
-            observed, .columns (D names), .time (a name), .rows to learn from, .hold_out rows after them, .log
-    curves  the Curve of the model, and perhaps one more to compare it with, over the same time
+    series  the data, a fitting.series.Series: .trials with ts (T,), zs (T, D), nan where nothing was observed, rows to
+            learn from, and label; .columns (D names), .time (a name), .log, .calendar
+    curves  the Curve of the model, and perhaps one more to compare it with, over the same time; of several trials a
+            dict, {number of the trial: curves}
+    losses  (history, {step: validation loss}, what the loss is called), or None for no such picture
     Returns the Figure.
     """
+    curves = curves if isinstance(curves, dict) else {0: curves}
     D = len(series.columns)
-    fig = Figure(figsize=(10.5, max(4.4, 1.7 * D)))
-    grid = fig.add_gridspec(D, 2, width_ratios=(1.25, 1))
+    if len(curves) > 1:
+        return trials_figure(series, curves, losses)
+    if D > MOST_BESIDE:
+        return grid_figure(series, curves, losses)
+    ((k, own),) = curves.items()
+    trial = series.trials[k]
+    fig = Figure(figsize=(10.5, max(5.2, 1.7 * D)))
+    halves = fig.add_gridspec(1, 2, width_ratios=(1.25, 1))
+    left = halves[0].subgridspec(D, 1)
+    right = halves[1].subgridspec(2, 1, height_ratios=(2.3, 1)) if losses else halves[1].subgridspec(1, 1)
     over_time = None
     for i in range(D):
-        over_time = fig.add_subplot(grid[i, 0], sharex=over_time)
-        draw_over_time(over_time, series, curves, i)
+        over_time = fig.add_subplot(left[i], sharex=over_time)
+        draw_over_time(over_time, series, trial, own, i)
         over_time.tick_params(labelbottom=i == D - 1)
         if i == 0:
-            over_time.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1)
-    over_time.set_xlabel(f"{series.time}  $= t$")
-    phase = fig.add_subplot(grid[:, 1])
-    (draw_phase_plane if D > 1 else draw_phase_line)(phase, series, curves)
+            over_time.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, columnspacing=1.2)
+    over_time.set_xlabel(time_label(series))
+    phase = fig.add_subplot(right[0])
+    (draw_phase_plane if D > 1 else draw_phase_line)(phase, series, trial, own)
+    if losses:
+        draw_losses(fig.add_subplot(right[1]), *losses)
     return fig
 
 
-def draw_over_time(ax, series, curves, i):
-    n, ts, zs = series.rows, series.ts, series.zs[:, i]
+def grid_figure(series, curves, losses):
+    """Many columns: a grid of small pictures over time, and the loss at its end."""
+    ((k, own),) = curves.items()
+    D, cells = len(series.columns), len(series.columns) + bool(losses)
+    wide = 3 if cells <= 9 else 4
+    high = -(-cells // wide)
+    fig = Figure(figsize=(3.6 * wide, 2.0 * high + 0.6))
+    grid = fig.add_gridspec(high, wide)
+    for i in range(D):
+        ax = fig.add_subplot(grid[i // wide, i % wide])
+        draw_over_time(ax, series, series.trials[k], own, i)
+        ax.tick_params(labelsize=8)
+        if i == 0:
+            fig.legend(*ax.get_legend_handles_labels(), ncols=5, loc="outside upper left")
+        if i + wide >= D:
+            ax.set_xlabel(time_label(series))
+    if losses:
+        draw_losses(fig.add_subplot(grid[high - 1, wide - 1]), *losses)
+    return fig
+
+
+def trials_figure(series, curves, losses):
+    """Several trials: one column of pictures for each, one row for each component; the loss below."""
+    D, ks = len(series.columns), list(curves)
+    fig = Figure(figsize=(3.4 * len(ks), 1.9 * D + (2.0 if losses else 0.4)))
+    parts = fig.add_gridspec(2 if losses else 1, 1, height_ratios=(D, 0.8) if losses else (1,))
+    grid = parts[0].subgridspec(D, len(ks))
+    for i in range(D):
+        first = None
+        for j, k in enumerate(ks):
+            first = ax = fig.add_subplot(grid[i, j], sharey=first)
+            draw_over_time(ax, series, series.trials[k], curves[k], i)
+            ax.tick_params(labelsize=8, labelleft=j == 0)
+            if j:
+                ax.set_ylabel("")
+            if i == 0:
+                ax.set_title(f"{series.trials[k].label}")
+            if i == D - 1:
+                ax.set_xlabel(time_label(series))
+            if i == j == 0:
+                fig.legend(*ax.get_legend_handles_labels(), ncols=5, loc="outside upper left")
+    if losses:
+        draw_losses(fig.add_subplot(parts[1]), *losses)
+    if len(ks) < len(series.trials):
+        fig.suptitle(f"{len(ks)} of {len(series.trials)} series", x=0.99, ha="right", fontsize=9)
+    return fig
+
+
+def time_label(series):
+    if series.calendar:
+        return series.time
+    return f"{series.time}  $= t$"
+
+
+# ---- over time
+
+
+def draw_over_time(ax, series, trial, curves, i):
+    n, ts, zs = trial.rows, trial.ts, trial.zs[:, i]
     draw_observations(ax, ts, zs, n)
     for curve, line in zip(curves, LINES, strict=False):
         draw_forecast(ax, curve.ts, curve.zs[:, i], curve.ts, ts[n - 1], label=curve.label, **line)
-    if series.hold_out:
-        ax.axvspan((ts[n - 1] + ts[n]) / 2, ts[-1], color="#EFEFEF", lw=0)
-        note = {"transform": ax.get_xaxis_transform(), "fontsize": 8.5, "color": "#555555"}
-        ax.text(ts[-1], 0.98, "held out ", ha="right", va="top", **note)
-    if np.array_equal(ts, np.round(ts)):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        if curve.bands is not None:
+            draw_bands(ax, curve.ts, curve.bands[:, i], line["color"])
+    if n < len(ts):
+        shade(ax, (ts[n - 1] + ts[n]) / 2, ts[-1], "held out", "#EFEFEF")
+    if trial.learned < n:
+        shade(ax, (ts[trial.learned - 1] + ts[trial.learned]) / 2, (ts[n - 1] + ts[min(n, len(ts) - 1)]) / 2,
+              "validation", "#F6F1E4")  # fmt: skip
     ax.margins(x=0.02)
+    date_or_integer_axis(ax, series, ts)
     ax.set_ylabel(axis_label(series, i))
-    value_axis(ax.yaxis, series.log, zs)
+    limit_values(ax, curves, zs, i)
+    value_axis(ax.yaxis, series.log, ax.get_ylim())
+
+
+def shade(ax, start, end, text, color):
+    ax.axvspan(start, end, color=color, lw=0, zorder=0)
+    note = {"transform": ax.get_xaxis_transform(), "fontsize": 8.5, "color": "#555555"}
+    ax.text(end, 0.98, f"{text} ", ha="right", va="top", **note)
+
+
+def limit_values(ax, curves, zs, i):
+    """Around the data and the 50 % bands: a band that runs away does not press the rest together."""
+    low, high = np.nanmin(zs), np.nanmax(zs)
+    room = max(high - low, 1e-9 * max(abs(high), 1.0))
+    values = [curve.zs[:, i] for curve in curves]
+    values += [curve.bands[:, i, j] for curve in curves if curve.bands is not None for j in (0, 4)]
+    values = np.concatenate(values)
+    values = values[np.isfinite(values)]
+    if values.size:
+        low, high = min(low, max(values.min(), low - room)), max(high, min(values.max(), high + room))
+    ax.set_ylim(low - 0.06 * room, high + 0.1 * room)
 
 
 def draw_observations(ax, x, y, n):
-    """Dots for the rows to learn from, rings for those held out."""
-    dots = {"ls": "", "marker": "o", "mec": INK, "ms": 4.5, "zorder": 4}
+    """Dots for the rows to learn from, rings for those held out; many of them small, pale and behind the curve."""
+    size, alpha = (4.5, 1.0) if len(x) <= 60 else (2.8, 0.6) if len(x) <= 400 else (1.6, 0.35)
+    dots = {"ls": "", "marker": "o", "mec": INK, "ms": size, "zorder": 4 if len(x) <= 60 else 1.5, "alpha": alpha}
+    dots |= {} if len(x) <= 60 else {"mew": 0.4}
     ax.plot(x[:n], y[:n], mfc=INK, label="observed", **dots)
     ax.plot(x[n:], y[n:], mfc="white", **dots)
 
@@ -71,22 +168,31 @@ def draw_forecast(ax, x, y, t, t_learned, label, **line):
     ax.plot(x[beyond], y[beyond], ls=(0, (3, 1.5)), **line)
 
 
-def draw_phase_plane(ax, series, curves):
+def draw_bands(ax, ts, bands, color):
+    """bands (m, 5): the quantiles 5, 25, 50, 75, 95 %."""
+    for low, high, alpha, label in BANDS:
+        ax.fill_between(ts, bands[:, low], bands[:, high], color=color, alpha=alpha, lw=0, zorder=2, label=label)
+
+
+# ---- the phase plane
+
+
+def draw_phase_plane(ax, series, trial, curves):
     """The first two components against each other; on the field of the first model if there are no others."""
-    n, zs = series.rows, series.zs
+    n, zs = trial.rows, trial.zs
     draw_observations(ax, zs[:, 0], zs[:, 1], n)
     for curve, line in zip(curves, LINES, strict=False):
-        draw_forecast(ax, curve.zs[:, 0], curve.zs[:, 1], curve.ts, series.ts[n - 1], label=curve.label, **line)
+        draw_forecast(ax, curve.zs[:, 0], curve.zs[:, 1], curve.ts, trial.ts[n - 1], label=curve.label, **line)
     z0 = curves[0].zs[0]
     ax.plot(z0[0], z0[1], "s", color=BLUE, ms=6, zorder=5)
     ax.annotate("$z_0$", z0[:2], (-17, -4), textcoords="offset points", color=BLUE, zorder=5)
     ax.set_title("phase portrait")
-    if zs.shape[1] == 2:
+    if zs.shape[1] == 2 and curves[0].f is not None:
         draw_field(ax, curves[0].f)
         ax.set_title(f"phase portrait and learned field dz/dt at t = {curves[0].ts[-1]:.6g}")
     ax.set(xlabel=axis_label(series, 0), ylabel=axis_label(series, 1))
-    value_axis(ax.xaxis, series.log, zs[:, 0])
-    value_axis(ax.yaxis, series.log, zs[:, 1])
+    value_axis(ax.xaxis, series.log, ax.get_xlim())
+    value_axis(ax.yaxis, series.log, ax.get_ylim())
 
 
 def draw_field(ax, f, points=24):
@@ -100,26 +206,44 @@ def draw_field(ax, f, points=24):
     ax.set(xlim=xlim, ylim=ylim)
 
 
-def draw_phase_line(ax, series, curves):
-    """dz/dt against z, for a state with one component: it rests where the curve crosses zero."""
-    z = np.linspace(np.nanmin(series.zs), np.nanmax(series.zs), 200)
+def draw_phase_line(ax, series, trial, curves):
+    """dz/dt against z, for a state with one component: it rests where the curve crosses zero. Where others are not
+    observed there is no such line, and what the model says is laid against what was observed."""
+    if curves[0].f is None:
+        draw_agreement(ax, series, trial, curves[0])
+        return
+    z = np.linspace(np.nanmin(trial.zs), np.nanmax(trial.zs), 200)
     ax.axhline(0, color=GREY, lw=0.8)
     for curve, line in zip(curves, LINES, strict=False):
-        ax.plot(z, [curve.f(np.array([z_i]))[0] for z_i in z], **line)
+        if curve.f is not None:
+            ax.plot(z, [curve.f(np.array([z_i]))[0] for z_i in z], **line)
     ax.set(xlabel=axis_label(series, 0), ylabel="dz/dt", title="the learned field dz/dt")
-    value_axis(ax.xaxis, series.log, series.zs[:, 0])
+    value_axis(ax.xaxis, series.log, ax.get_xlim())
 
 
-def axis_label(series, i):
-    name = series.columns[i]
-    return f"{name}  $= e^{{z_{i + 1}}}$" if series.log else f"{name}  $= z_{i + 1}$"
+def draw_agreement(ax, series, trial, curve):
+    fitted = np.interp(trial.ts, curve.ts, curve.zs[:, 0])
+    low, high = np.nanmin(trial.zs), np.nanmax(trial.zs)
+    ax.plot([low, high], [low, high], color=GREY, lw=0.8)
+    draw_observations(ax, fitted, trial.zs[:, 0], trial.rows)
+    ax.set(xlabel=f"model: {axis_label(series, 0)}", ylabel="observed", title="observed against the model")
+    for axis, limits in (ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim()):
+        value_axis(axis, series.log, limits)
 
 
-def value_axis(axis, log, zs):
-    """Ticks in the units of the file: where z = log y they stand at 1, 2, 5, 10, ..."""
-    if log:
-        low, high = np.exp(np.nanmin(zs)) / 3, np.exp(np.nanmax(zs)) * 3
-        decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))))
-        ticks = [m * 10.0**k for k in decades for m in ((1, 2, 5) if len(decades) < 5 else (1,))]
-        axis.set_major_locator(FixedLocator(np.log(ticks)))
-        axis.set_major_formatter(FuncFormatter(lambda z, _: f"{np.exp(z):.6g}"))
+# ---- the loss
+
+
+def draw_losses(ax, history, validation, name):
+    """The loss before each step, and that of the rows for validation, whose smallest is marked."""
+    positive = all(np.array([*history, *validation.values()]) > 0) and len(history) > 0
+    ax.plot(np.arange(len(history)), history, color=BLUE, lw=1.2, label="training")
+    if validation:
+        steps, losses = list(validation), list(validation.values())
+        ax.plot(steps, losses, color=ORANGE, lw=1.2, label="validation")
+        best = int(np.argmin(losses))
+        ax.plot(steps[best], losses[best], "o", color=ORANGE, ms=5, label="the best")
+        ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, fontsize=8.5)
+    if positive:
+        ax.set_yscale("log")
+    ax.set(xlabel="step", ylabel=name)
