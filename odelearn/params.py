@@ -42,7 +42,8 @@ def ravel(tree):
         flat.append(leaf.reshape(-1))
         i, j, shape = size, size + leaf.size, leaf.shape
         size = j
-        return lambda theta: theta[i:j].reshape(shape)
+        cut = slice(i, j)
+        return lambda theta: theta[cut].reshape(shape)
 
     skeleton = tree_map(slot, tree)
     theta = np.concatenate(flat) if flat else np.zeros(0)
@@ -53,9 +54,19 @@ def ravel(tree):
         if getattr(theta, "shape", None) != (size,):
             got = getattr(theta, "shape", type(theta).__name__)
             raise ValueError(f"theta must have shape ({size},) to fill this tree, got {got}")
-        return tree_map(lambda _, cut: cut(theta), skeleton)
+        return fill(skeleton, theta)
 
     return (theta.astype(np.float64) if theta.dtype.kind in "biu" else theta), unravel
+
+
+def fill(skeleton, theta):
+    """The skeleton with cut(theta) in place of every function cut."""
+    if isinstance(skeleton, dict):
+        return {key: fill(branch, theta) for key, branch in skeleton.items()}
+    if isinstance(skeleton, list | tuple):
+        branches = [fill(branch, theta) for branch in skeleton]
+        return branches if isinstance(skeleton, list) else tuple(branches)
+    return skeleton(theta)
 
 
 def refuse_subclass(name, x):

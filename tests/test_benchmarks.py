@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import report, scaling, timing, workloads
+from benchmarks import classifier, report, scaling, timing, workloads
 from benchmarks.workloads import Entry, Problem, Workload
 from odelearn import odesolve
 
@@ -99,3 +99,14 @@ def test_memory_grows_as_theory_says():
     assert slopes["Checkpointed"] == pytest.approx(0.5, abs=0.2)  # the number kept jumps between sqrt N and 2 sqrt N
     assert slopes["Discrete"] == pytest.approx(1, abs=0.05)
     assert scaling.slope(steps, 3.0 * steps**0.5) == pytest.approx(0.5)
+
+
+def test_all_classifiers_have_one_loss_and_one_gradient(capsys):
+    by_hand, *by_tape = [run(classifier.THETA) for run in classifier.contenders().values()]
+    assert np.abs(by_hand[1]).max() > 1e-3
+    for value, g in by_tape:
+        assert value == pytest.approx(by_hand[0], rel=1e-14)
+        np.testing.assert_allclose(g, by_hand[1], rtol=1e-12, atol=1e-16)
+    classifier.main(["--rounds", "2"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in classifier.contenders()) and "(1.00)" in printed

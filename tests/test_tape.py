@@ -6,7 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from odelearn import Backsolve, Discrete, Dynamics, euler, odeint, rk4
+from odelearn import Backsolve, Discrete, Dynamics, complex_step, euler, finite_difference, odeint, ravel, rk4
+from odelearn.autodiff import rules_arrays, rules_linalg
 from odelearn.autodiff.tape import custom, grad, jacobian, value_and_grad, vjp
 
 rng = np.random.default_rng(2)
@@ -262,6 +263,91 @@ def test_a_pullback_may_be_called_on_traced_cotangents():
     _, pullback = vjp(lambda x: np.tanh(A @ x), V)
     _, forward = vjp(lambda a: pullback(a)[0], np.zeros(2))
     close(forward(V)[0], (1 - np.tanh(A @ V) ** 2) * (A @ V))
+
+
+# --- Slices: their cotangents are added up in one array ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leaves", [2, 20, 200])
+def test_the_gradient_through_unravel_fills_theta_once_however_many_leaves_there_are(monkeypatch, leaves):
+    """One array of zeros, and each entry of it written once: O(P), where one array for each leaf would be O(P leaves).
+
+    All used twice, and beside them theta as a whole.
+    """
+    filled, scatter = [], rules_arrays.scatter
+    monkeypatch.setattr(rules_arrays, "scatter", lambda *args: filled.append(args[2]) or scatter(*args))
+    start, unravel = ravel({f"W{i}": rng.normal(size=(2, 3)) for i in range(leaves)})
+
+    def loss(theta):
+        parts = unravel(theta).values()
+        return sum(np.sum(np.sin(W)) for W in parts) + sum(np.sum(W * W) for W in parts) + np.sum(theta)
+
+    close(grad(loss)(start), np.cos(start) + 2 * start + 1)
+    assert filled == [(6 * leaves,)]
+    held = []
+    monkeypatch.setattr(rules_arrays, "scatter", scatter)
+    tracemalloc.start()
+    for P in (10_000, 20_000):
+        start, unravel = ravel([np.ones(P // leaves) for _ in range(leaves)])
+        _, pullback = vjp(lambda theta, unravel=unravel: sum(np.sum(np.sin(W)) for W in unravel(theta)), start)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        pullback(1.0)
+        held.append(tracemalloc.get_traced_memory()[1] - before)
+    tracemalloc.stop()
+    assert held[1] - held[0] < 3 * 8 * 10_000  # of 10,000 more numbers: the sum, and one leaf or a copy
+
+
+# fmt: off
+@pytest.mark.parametrize("fun", [
+    lambda x: np.sum(np.sin(x[:4])) + np.sum(np.cos(x[2:])),                        # overlapping
+    lambda x: np.sum(np.sin(x[:4])) + np.sum(np.cos(x)) + np.sum(x[1:] ** 3),       # and the whole between them
+    lambda x: np.sum(x**2) + np.sum(np.sin(x[::2])) * x[1] + x[-1] * x[1],
+    lambda x: np.sum(np.sin(x[[0, 0, 3]])) + np.sum(x[[1, 1]] ** 2) + np.sum(np.exp(x[:2])),  # one entry several times
+    lambda x: np.sum(np.sin(x[x > 0])) + np.sum(x[None, 2:5] ** 3) + x[..., 0] ** 2,
+    lambda x: np.sum(x.reshape(2, 3)[1] ** 2 * x.reshape(2, 3)[:, 0].sum()) + np.prod(x[:3]),
+    lambda x: x[2] * 1.0,
+], ids=range(7))
+# fmt: on
+def test_slices_of_every_kind_add_up(fun):
+    x = np.array([0.3, -0.8, 1.1, 0.6, -0.2, 0.9])
+    x_before = x.copy()
+    y, pullback = vjp(fun, x)
+    once, again = pullback(1.0)[0], pullback(1.0)[0]
+    close(once, complex_step(fun, x))
+    assert np.array_equal(once, again) and not np.shares_memory(once, again) and np.array_equal(x, x_before)
+    close(jacobian(grad(fun))(x), finite_difference(grad(fun), x), rtol=1e-7)
+    close(vjp(grad(fun), x)[1](x)[0], jacobian(grad(fun))(x) @ x)  # the Hessian is symmetric
+    assert grad(fun)(x.astype(np.float32)).dtype == np.float32
+
+
+def test_pieces_of_several_precisions_take_the_widest():
+    """A real x, of which one slice meets complex numbers; the other comes before it, or after."""
+    for order in (1, -1):
+        parts = [lambda x: np.sum(x[:2] ** 2), lambda x: np.sum(1j * x[1:] ** 2)][::order]
+        g = vjp(lambda x, parts=parts: parts[0](x) + parts[1](x), V)[1](1.0)[0]
+        close(g, 2 * V * np.array([1, 1 + 1j, 1j]))
+
+
+def test_an_outer_tape_may_trace_some_of_the_pieces():
+    def inner(y):
+        return np.sum(grad(lambda x: np.sum(x[:2] ** 3) + np.sum(y * x[1:] ** 2) + np.sum(x**2))(V) ** 2)
+
+    close(grad(inner)(W[:2]), complex_step(inner, W[:2]))
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 5, 3), (4, 1, 2, 3)])
+def test_a_matrix_that_multiplies_a_stack_gets_one_product(monkeypatch, shape):
+    """a_W = sum over all rows of x^T a: no stack of products that is summed afterwards."""
+    x, A = rng.normal(size=shape), rng.normal(size=(3, 4))
+    y, pullback = vjp(lambda x, A: x @ A, x, A)
+    a = rng.normal(size=y.shape)
+    monkeypatch.setattr(rules_linalg, "unbroadcast", None)
+    a_x, a_A = pullback(a)
+    close(a_x, a @ A.T)
+    close(a_A, sum(np.outer(x[n], a[n]) for n in np.ndindex(shape[:-1])))
+    hessian_product = lambda A: vjp(lambda x: np.sin(x @ A), x)[1](a)[0]
+    close(vjp(hessian_product, A)[1](x)[0], complex_step(lambda A: np.sum(x * hessian_product(A)), A))
 
 
 # --- custom -----------------------------------------------------------------------------------------------------------

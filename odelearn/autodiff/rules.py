@@ -4,9 +4,11 @@ A rule is a pullback, (a, y, *args) -> a_x, written in functions that have rules
 higher ones, come free. `rules_arrays.py` has the functions that move entries about, `rules_linalg.py` linear algebra.
 """
 
+import math
+
 import numpy as np
 
-from .tracer import COMPOSED, RULES, as_constant, as_operand, record, shape_of, untrace
+from .tracer import COMPOSED, RULES, Traced, as_constant, as_operand, record, shape_of, untrace
 
 
 def rule(fun, *pullbacks):
@@ -30,12 +32,13 @@ def binary(fun, derivative1, derivative2):
 
 def unbroadcast(a, x):
     """The pullback of broadcasting x to the shape of a: where x was repeated, the cotangents add up."""
-    if shape_of(a) == shape_of(x):
+    shape_a, shape = shape_of(a), shape_of(x)
+    if shape_a == shape:
         return a
-    if new := len(shape_of(a)) - len(shape_of(x)):  # broadcasting puts new axes in front,
+    if new := len(shape_a) - len(shape):  # broadcasting puts new axes in front,
         a = np.add.reduce(a, tuple(range(new)))
-    if shape_of(a) != shape_of(x):  # and stretches those of length 1
-        a = np.add.reduce(a, tuple(i for i, n in enumerate(shape_of(x)) if n == 1), keepdims=True)
+    if shape_a[new:] != shape:  # and stretches those of length 1
+        a = np.add.reduce(a, tuple([i for i, n in enumerate(shape) if n == 1]), keepdims=True)
     return a
 
 
@@ -76,7 +79,7 @@ unary(np.arctanh,    lambda y, x: 1 / (1 - x * x))
 # --- Elementwise, two arguments: dy/dx1, dy/dx2 -----------------------------------------------------------------------
 
 rule(np.add,         lambda a, y, x1, x2: unbroadcast(a, x1),    lambda a, y, x1, x2: unbroadcast(a, x2))
-rule(np.subtract,    lambda a, y, x1, x2: unbroadcast(a, x1),    lambda a, y, x1, x2: unbroadcast(-a, x2))
+rule(np.subtract,    lambda a, y, x1, x2: unbroadcast(a, x1),    lambda a, y, x1, x2: -unbroadcast(a, x2))
 binary(np.multiply,  lambda y, x1, x2: x2,                       lambda y, x1, x2: x1)
 binary(np.divide,    lambda y, x1, x2: 1 / x2,                   lambda y, x1, x2: -y / x2)
 binary(np.remainder, lambda y, x1, x2: 1,                        lambda y, x1, x2: -(x1 // x2))
@@ -127,7 +130,7 @@ def interp(x, xp, fp):
 
 def where(condition, x1=None, x2=None):
     condition = untrace(condition)
-    return np.where(condition) if x1 is None else record(np.where, RULES[np.where], condition, x1, x2)
+    return np.where(condition) if x1 is None else record(np.where, RULES[np.where], (condition, x1, x2))
 
 
 rule(
@@ -148,13 +151,18 @@ def restore_axes(a, axis, keepdims):
 
 
 def spread_evenly(a, y, x, axis=None, keepdims=False):
-    return np.broadcast_to(restore_axes(a, axis, keepdims), shape_of(x))
+    a = restore_axes(a, axis, keepdims)
+    if type(a) is Traced:
+        return np.broadcast_to(a, shape_of(x))
+    a_x = np.empty(shape_of(x), a.dtype)
+    a_x[...] = a  # faster than np.broadcast_to
+    return a_x
 
 
 def spread_over_extremes(a, y, x, axis=None, keepdims=False):
     """All of a goes to the entry that is the largest (or smallest); equal ones share it."""
     chosen = x == restore_axes(y, axis, keepdims)
-    return restore_axes(a, axis, keepdims) * chosen / np.sum(chosen, axis, keepdims=True)
+    return restore_axes(a, axis, keepdims) / np.add.reduce(chosen, axis, keepdims=True) * chosen
 
 
 def spread_backwards(a, y, x, axis=None):
@@ -162,15 +170,16 @@ def spread_backwards(a, y, x, axis=None):
     return np.reshape(np.flip(np.cumsum(np.flip(a, axis), axis), axis), shape_of(x))
 
 
+def spread_mean(a, y, x, axis=None, *, keepdims=False):
+    """Each entry of x is the n-th part of a mean of n."""
+    return spread_evenly(a / (math.prod(shape_of(x)) // math.prod(shape_of(y))), y, x, axis, keepdims)
+
+
 rule(np.sum, spread_evenly)
+rule(np.mean, spread_mean)
 rule(np.max, spread_over_extremes)
 rule(np.min, spread_over_extremes)
 rule(np.cumsum, spread_backwards)
-
-
-def mean(x, axis=None, *, keepdims=False):
-    total = np.sum(x, axis, keepdims=keepdims)
-    return total / (x.size // total.size)
 
 
 def var(x, axis=None, *, ddof=0, keepdims=False):
@@ -195,7 +204,6 @@ def prod(x, axis=None, *, keepdims=False):
 
 
 COMPOSED |= {
-    np.mean: mean,
     np.var: var,
     np.std: std,
     np.prod: prod,

@@ -49,7 +49,7 @@ def stack(arrays, axis=0):
     def take_back(i):
         return lambda a, y, *xs: a[index_along(axis, y, i)]
 
-    return record(lambda *xs: np.stack(xs, axis), [take_back(i) for i in range(len(arrays))], *arrays)
+    return record(lambda *xs: np.stack(xs, axis), [take_back(i) for i in range(len(arrays))], arrays)
 
 
 def concatenate(arrays, axis=0):
@@ -62,7 +62,7 @@ def concatenate(arrays, axis=0):
 
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
-    return record(lambda *xs: np.concatenate(xs, axis), [take_back(i) for i in range(len(arrays))], *arrays)
+    return record(lambda *xs: np.concatenate(xs, axis), [take_back(i) for i in range(len(arrays))], arrays)
 
 
 def split(x, sections, axis=0):
@@ -96,17 +96,67 @@ COMPOSED |= {
 def scatter(a, index, shape_x):
     """The pullback of y = x[index]: zeros of the shape of x, with a added in at the index."""
     if type(a) is Traced:
-        return record(scatter, RULES[scatter], a, index, shape_x)
+        return record(scatter, RULES[scatter], (a, index, shape_x))
     x = np.zeros(shape_x, a.dtype)
-    parts = index if isinstance(index, tuple) else (index,)
-    if all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in parts):
-        x[index] = a  # slices pick no entry twice, so nothing needs adding up, and this is faster
+    if picks_no_entry_twice(index):
+        x[index] = a  # faster than adding
     else:
         np.add.at(x, index, a)
     return x
 
 
-rule(operator.getitem, lambda a, y, x, index: scatter(a, index, shape_of(x)))
+def picks_no_entry_twice(index):
+    if type(index) is slice:
+        return True
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in parts)
+
+
+class Pieces:
+    """The cotangent of an x that is used by slices, y = x[index]: a sum of `scatter(a, index, shape)` in one array.
+
+    A vector of parameters is cut into all its leaves. An array of zeros like x for each of them would cost the number
+    of leaves times the size of x; here each piece is added in at its place. It is made by the rule of y = x[index], and
+    summed by `add_up`. Only the walk that made it holds it, so it may be written into.
+    """
+
+    __slots__ = ("a", "index", "shape", "total")
+
+    def __init__(self, a, index, shape):
+        self.a, self.index, self.shape, self.total = a, index, shape, None
+
+    def add(self, piece):
+        x = self.sum()
+        if x.dtype != piece.a.dtype:
+            x = self.total = x.astype(np.result_type(x, piece.a))
+        if picks_no_entry_twice(piece.index):
+            x[piece.index] += piece.a
+        else:
+            np.add.at(x, piece.index, piece.a)
+
+    def sum(self):
+        """The array of all pieces."""
+        if self.total is None:
+            self.total = scatter(self.a, self.index, self.shape)
+        return self.total
+
+
+def add_up(x, y):
+    """x + y of two cotangents that flow back into one value, arrays or Pieces."""
+    if type(y) is Pieces:
+        x, y = y, x
+    if type(x) is not Pieces:
+        return x + y
+    if type(y) is Pieces:
+        y.add(x)  # y came first
+        return y
+    if type(y) is Traced:
+        return x.sum() + y
+    x.total = x.sum() + y  # a new array
+    return x
+
+
+rule(operator.getitem, lambda a, y, x, index: (scatter if type(a) is Traced else Pieces)(a, index, shape_of(x)))
 rule(scatter, lambda a, y, x, index, shape_x: a[index])
 
 
@@ -136,7 +186,7 @@ def pad(x, pad_width, mode="constant", constant_values=0):
         return by_numbers(np.pad)(x, pad_width, mode)
     before = np.broadcast_to(pad_width, (x.ndim, 2))[:, 0]
     inside = tuple(slice(start, start + n) for start, n in zip(before, x.shape, strict=True))
-    return record(lambda x: np.pad(x, pad_width, constant_values=constant_values), [lambda a, y, x: a[inside]], x)
+    return record(lambda x: np.pad(x, pad_width, constant_values=constant_values), [lambda a, y, x: a[inside]], (x,))
 
 
 def diff(x, n=1, axis=-1):

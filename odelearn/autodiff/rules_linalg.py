@@ -9,20 +9,26 @@ from .rules import real, restore_axes, rule, unbroadcast
 from .tracer import COMPOSED, RULES, as_operand, record, untrace
 
 # --- Products: y = x1 x2 has a_x1 = a x2^T and a_x2 = x1^T a ----------------------------------------------------------
+# One matrix x2 that multiplies a stack x1 (..., N, D) multiplies all its rows: one product of matrices each, no sum.
 
 
 def matmul_left(a, y, x1, x2):
-    if x1.ndim == x2.ndim == 2:
-        return np.dot(a, x2.T)  # on small matrices faster than @
+    if x2.ndim == 2:
+        return np.dot(rows(a), x2.T).reshape(x1.shape)  # np.dot is faster than @ on small matrices
     a, row, column = as_matrices(a, x1, x2)
     return np.reshape(unbroadcast(a @ T(column), row), x1.shape)
 
 
 def matmul_right(a, y, x1, x2):
-    if x1.ndim == x2.ndim == 2:
-        return np.dot(x1.T, a)
+    if x2.ndim == 2:
+        return np.dot(rows(x1).T, rows(a))
     a, row, column = as_matrices(a, x1, x2)
     return np.reshape(unbroadcast(T(row) @ a, column), x2.shape)
+
+
+def rows(x):
+    """x (..., D) as one matrix (N, D)."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def as_matrices(a, x1, x2):
@@ -47,7 +53,7 @@ def dot(x1, x2):
     if np.ndim(x1) == 0 or np.ndim(x2) == 0:
         return x1 * x2
     if x1.ndim <= 2 and x2.ndim <= 2:
-        return record(np.dot, RULES[np.matmul], x1, x2)
+        return record(np.dot, RULES[np.matmul], (x1, x2))
     return np.tensordot(x1, x2, (-1, x2.ndim - 2))  # the second last axis of x2, or its only one
 
 
@@ -84,7 +90,7 @@ def einsum(subscripts, *xs, **options):
     inputs, output = make_explicit(subscripts, xs)
     inputs, xs = zip(*[take_diagonals(letters, x) for letters, x in zip(inputs, xs, strict=True)], strict=True)
     rules = [None] + [einsum_rule(i, inputs, output) for i in range(len(xs))]
-    return record(np.einsum, rules, f"{','.join(inputs)}->{output}", *xs, **options)
+    return record(np.einsum, rules, (f"{','.join(inputs)}->{output}", *xs), options)
 
 
 def einsum_rule(i, inputs, output):
@@ -134,7 +140,7 @@ def solve(A, b):
     A, b = as_operand(A), as_operand(b)
     if b.ndim == 1:
         return np.linalg.solve(A, b[:, None])[..., 0]
-    return record(np.linalg.solve, RULES[np.linalg.solve], A, b)
+    return record(np.linalg.solve, RULES[np.linalg.solve], (A, b))
 
 
 def solve_matrix(a, y, A, b):
@@ -149,7 +155,7 @@ def solve_right_side(a, y, A, b):
 
 def slogdet(A):
     result = np.linalg.slogdet(untrace(real(A, "np.linalg.slogdet")))
-    return result._replace(logabsdet=record(logabsdet, RULES[logabsdet], A))
+    return result._replace(logabsdet=record(logabsdet, RULES[logabsdet], (A,)))
 
 
 def logabsdet(A):
@@ -167,7 +173,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     x = real(x, "np.linalg.norm")
     vector = x.ndim == 1 if axis is None else isinstance(axis, int)
     if ord is None or (ord == 2 and vector) or (ord == "fro" and not vector):
-        return record(np.linalg.norm, RULES[np.linalg.norm], x, axis=axis, keepdims=keepdims)
+        return record(np.linalg.norm, RULES[np.linalg.norm], (x,), {"axis": axis, "keepdims": keepdims})
     if ord == 1 and vector:
         return np.sum(np.abs(x), axis, keepdims=keepdims)
     if ord == np.inf and vector:

@@ -23,7 +23,8 @@ import operator
 
 import numpy as np
 
-from . import rules, rules_arrays, rules_linalg  # noqa: F401, importing them fills the table
+from . import rules, rules_linalg  # noqa: F401, importing them fills the table
+from .rules_arrays import Pieces, add_up
 from .tracer import CutTrace, Tape, Traced, find_innermost, refuse_subclass, shape_of, untrace
 
 
@@ -70,9 +71,11 @@ def vjp(fun, *args):
         for links, value, values, kwargs in reversed(nodes):
             a = cotangents.pop()  # whatever this value went into comes later on the tape, so a is complete
             if a is not None:
+                if type(a) is Pieces:
+                    a = a.sum()
                 for i, rule in links:
                     a_x = rule(a, value, *values, **kwargs)
-                    cotangents[i] = a_x if cotangents[i] is None else cotangents[i] + a_x
+                    cotangents[i] = a_x if cotangents[i] is None else add_up(cotangents[i], a_x)
         return tuple(
             zero_cotangent(x) if a_x is None else as_cotangent(a_x, x) for a_x, x in zip(cotangents, args, strict=True)
         )
@@ -291,7 +294,9 @@ def as_result(y):
 
 def as_cotangent(a, x):
     """a as a fresh array with the shape and the precision of x; complex it may be though x is real."""
-    if type(a) is not Traced:
+    if type(a) is Pieces:
+        a = a.sum()  # a fresh array already
+    elif type(a) is not Traced:
         refuse_subclass(a)
         a = np.array(a)  # a copy, since rules may return views, or one array twice
     if (dtype := np.result_type(untrace(x))) != a.dtype:

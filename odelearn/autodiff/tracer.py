@@ -14,6 +14,9 @@ RULES = {}  # fun -> for each argument x of y = fun(*args) its rule, (a, y, *arg
 COMPOSED = {}  # fun -> the same for traced arguments, written in functions that have rules
 
 
+NO_OPTIONS = {}
+
+
 class Tape:
     """What was computed, in order, as nodes (links, y, args, kwargs).
 
@@ -36,7 +39,7 @@ class Tape:
         return Traced(y, self, len(self.nodes) - 1)
 
 
-def record(fun, rules, *args, **kwargs):
+def record(fun, rules, args, kwargs=NO_OPTIONS):
     """y = fun(*args, **kwargs), with a node for it on the innermost tape among the arguments.
 
     rules[i](a, y, *args, **kwargs) is the cotangent of argument i; options such as an axis have none.
@@ -46,13 +49,13 @@ def record(fun, rules, *args, **kwargs):
         return fun(*args, **kwargs)
     values, links = [], []
     for i, x in enumerate(args):
-        if type(x) is Traced and x.tape is tape:
-            values.append(x.value)
-            links.append((x.index, rules[i]))
-        else:
-            if type(x) is not np.ndarray and isinstance(x, np.ndarray):
-                refuse_subclass(x)
-            values.append(x)  # a constant to this tape, even if an outer one traces it
+        if type(x) is Traced:
+            if x.tape is tape:  # otherwise it is a constant to this tape, even if an outer one traces it
+                links.append((x.index, rules[i]))
+                x = x.value
+        elif type(x) is not np.ndarray and isinstance(x, np.ndarray):
+            refuse_subclass(x)
+        values.append(x)
     return tape.append(links, fun(*values, **kwargs), values, kwargs)
 
 
@@ -65,7 +68,7 @@ def find_innermost(args):
     return tape
 
 
-def dispatch(fun, args, kwargs):
+def dispatch(fun, args, kwargs=NO_OPTIONS):
     """fun(*args, **kwargs) of traced arguments: composed of other functions, or by a rule of its own."""
     if fun in COMPOSED:
         return COMPOSED[fun](*args, **kwargs)
@@ -76,9 +79,11 @@ def dispatch(fun, args, kwargs):
             "To add a rule to the table takes one line there, rules.unary or rules.binary"
         )
     rules = RULES[fun]
-    if kwargs and (unknown := kwargs.keys() - rules[-1].__code__.co_varnames[2:]):
-        raise TypeError(f"the tape's rule for {name_of(fun)} does not know {sorted(unknown)}; write it without")
-    return record(fun, rules, *args, **kwargs)
+    if kwargs and not kwargs.keys() <= (known := {*rules[-1].__code__.co_varnames[2:]}):
+        raise TypeError(
+            f"the tape's rule for {name_of(fun)} does not know {sorted(kwargs.keys() - known)}; write it without"
+        )
+    return record(fun, rules, args, kwargs)
 
 
 def name_of(fun):
@@ -140,10 +145,10 @@ def make_operators(op, ufunc):
     """The methods for x op other, other op x, and x op= other: straight to `record`, past NumPy's slower dispatch."""
 
     def forward(self, other):
-        return record(op, RULES[ufunc], self, as_operand(other))
+        return record(op, RULES[ufunc], (self, as_operand(other)))
 
     def reflected(self, other):
-        return record(op, RULES[ufunc], as_operand(other), self)
+        return record(op, RULES[ufunc], (as_operand(other), self))
 
     def in_place(self, other):
         if self.ndim > 0:  # of dimension 0 it stands for a NumPy scalar, for which x += y means x = x + y
@@ -156,6 +161,11 @@ def make_operators(op, ufunc):
 def method(fun):
     """x.fun(...) is np.fun(x, ...)."""
     return lambda self, *args, **kwargs: dispatch(fun, (self, *args), kwargs)
+
+
+def reshape(x, shape):
+    """np.reshape, without its detour."""
+    return x.reshape(shape)
 
 
 class CutTrace(TypeError):
@@ -197,13 +207,14 @@ class Traced:
     # fmt: on
 
     def __getitem__(self, index):
-        return record(operator.getitem, RULES[operator.getitem], self, index)
+        return record(operator.getitem, RULES[operator.getitem], (self, index))
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
     def reshape(self, *shape):
-        return record(lambda x, s: x.reshape(s), RULES[np.reshape], self, shape[0] if len(shape) == 1 else shape)
+        shape = shape[0] if len(shape) == 1 else shape
+        return self if shape == self.shape else record(reshape, RULES[np.reshape], (self, shape))
 
     def transpose(self, *axes):
         return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
@@ -215,9 +226,9 @@ class Traced:
 
         if np.dtype(dtype).kind not in "fc":
             return cast(untrace(self))  # to integers or truths: steps, whose derivative is zero
-        return record(cast, [lambda a, y, x: a], self)
+        return record(cast, [lambda a, y, x: a], (self,))
 
-    T = property(lambda self: record(lambda x: x.T, RULES[np.transpose], self))
+    T = property(lambda self: record(lambda x: x.T, RULES[np.transpose], (self,)))
     mT = property(lambda self: np.swapaxes(self, -1, -2))
     shape = property(lambda self: getattr(self.value, "shape", ()))  # a Python float has none
     ndim = property(lambda self: len(self.shape))
@@ -240,7 +251,7 @@ class Traced:
         if "out" in kwargs:
             raise TypeError("y += x (and out=y) writes into an array the tape cannot see; write y = y + x")
         fun = ufunc if call == "__call__" else getattr(ufunc, call)
-        return dispatch(fun, [as_operand(x) for x in args], kwargs)
+        return dispatch(fun, args if len(args) == 1 else [as_operand(x) for x in args], kwargs)
 
     def __array_function__(self, fun, types, args, kwargs):
         return dispatch(fun, args, kwargs)
