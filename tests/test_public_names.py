@@ -61,6 +61,7 @@ FIXED = {  # name -> its parameters, in order; more may follow. Notebooks and ot
     "lynx_hare": "",
     "fit_series": "source",
     "load": "path",
+    "nn.Conv2d": "channels_in channels_out size",
     "datasets.two_moons": "rng n noise",
     "datasets.circles": "rng n noise",
     "nn.GRU": "inputs hidden",
