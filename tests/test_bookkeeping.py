@@ -1,5 +1,7 @@
 """What a solve and its gradient say of their own work: evaluations, states and bytes kept, steps."""
 
+import copy
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -148,3 +150,22 @@ def test_scipys_solver_has_the_documented_defaults():
     assert scipy_solver("RK45", 1e-3, 1e-5, 0.1, 0.5, 7).control == AdaptiveSteps(
         1e-3, 1e-5, first=0.1, max_step=0.5, max_steps=7
     )
+
+
+def test_bytes_are_counted_when_they_are_asked_for_and_keep_two_steps_at_most_alive(monkeypatch):
+    """To count takes time, which a training does not have."""
+    from odelearn.gradients import base
+
+    calls, count = [], base.bytes_of
+    monkeypatch.setattr(base, "bytes_of", lambda *args: calls.append(1) or count(*args))
+    zs, pullback = Discrete().vjp(np.ones((1000, 2)), lambda z, t, theta: -z, (0.0, 1.0), None, rk4(n=50))
+    g = pullback(zs)
+    assert not calls
+    tracemalloc.start()
+    zs, pullback = Discrete().vjp(np.ones((1000, 2)), lambda z, t, theta: -z, (0.0, 1.0), None, rk4(n=50))
+    g = pullback(zs)
+    del pullback
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < g.stats.bytes / 10
+    assert calls and pickle.loads(pickle.dumps(g)).stats.bytes == g.stats.bytes == copy.deepcopy(g).stats.bytes

@@ -1,6 +1,5 @@
 """What every gradient method returns, and what they have in common."""
 
-from collections import namedtuple
 from contextlib import nullcontext
 from functools import partial
 
@@ -8,9 +7,32 @@ import numpy as np
 
 from ..dynamics import refuse_subclass
 
-BackwardStats = namedtuple("BackwardStats", "evals pullbacks bytes ledger", defaults=(None,))
-BackwardStats.__doc__ = """Of the backward pass: evals and pullbacks of f, bytes held between the passes (zs, and what
-the pullback keeps), and the ledger of its attempted steps, if Backsolve or Interpolating was asked for it."""
+
+class BackwardStats:
+    """What a backward pass took.
+
+    evals, pullbacks   of f
+    bytes              held between the passes: zs, and what the pullback keeps; counted when it is read first
+    ledger             of the attempted steps, if Backsolve or Interpolating was asked for it; otherwise None
+    """
+
+    def __init__(self, evals, pullbacks, held, ledger=None):
+        self.evals, self.pullbacks, self.ledger = evals, pullbacks, ledger
+        self.held = held  # bytes, or a function that counts them
+
+    @property
+    def bytes(self):
+        if callable(self.held):
+            self.held = self.held()
+        return self.held
+
+    def __repr__(self):
+        return (
+            f"BackwardStats(evals={self.evals}, pullbacks={self.pullbacks}, bytes={self.bytes}, ledger={self.ledger})"
+        )
+
+    def __reduce__(self):
+        return BackwardStats, (self.evals, self.pullbacks, self.bytes, self.ledger)
 
 
 class Gradients:
@@ -96,13 +118,22 @@ class ThetaSum:
         return self.summed
 
 
-def held_by(steps, theta):
-    """Bytes of the arrays that steps hold: as many times what the first of them holds, and once what they share."""
+def held_by(nbytes, steps, theta):
+    """A function that counts the bytes of the arrays that steps hold, and adds nbytes. It takes time, so it is put off.
+
+    Counted is as many times what the first step holds, the same for those with extra stages of the interpolant, and
+    once what they share. The function keeps these two steps alive, and no others.
+    """
     if not steps:
-        return 0
+        return lambda: nbytes
     scheme = getattr(steps[0], "scheme", None)  # a step of SciPy's has none
     shared = [scheme.field, scheme.Z, scheme.stages] if scheme else []
-    return len(steps) * bytes_of(steps[0].held, theta) + bytes_of(shared, theta)
+    parts = [(1, shared), (len(steps), steps[0].held)]
+    extras = [step.extra for step in steps if getattr(step, "extra", None) is not None]
+    if extras:
+        k, kept = extras[0]
+        parts.append((len(extras), [k, *kept[len(steps[0].k) :]]))
+    return lambda: nbytes + sum(count * bytes_of(things, theta) for count, things in parts)
 
 
 SHARED_BLOCK = 2**22  # an array so large is cut into the arrays of many steps, and each counts by itself

@@ -40,7 +40,7 @@ class Discrete:
             sums = StepSums(ts, ThetaSum(bound.sum_theta, theta, zs.dtype), observations_of(solver, ts))
             with ignoring_nan(zs):
                 a_z0 = sweep_back(reversed(steps), a_zs, sums)
-            held = zs.nbytes + held_by([step for _, step in steps], theta)
+            held = held_by(zs.nbytes, [step for _, step in steps], theta)
             return sums.gradients(a_z0, evals=0, held=held)
 
         return zs, pullback

@@ -9,7 +9,7 @@ from ..dynamics import as_dynamics
 from ..solvers.errors import SolverError
 from ..solvers.odesolve import odesolve
 from .backsolve import Backsolve
-from .base import Gradients
+from .base import BackwardStats, Gradients
 
 
 def event_vjp(z0, f, ts, theta, event, solver, *, method=Backsolve()):  # noqa: B008, methods are frozen
@@ -45,13 +45,12 @@ def event_vjp(z0, f, ts, theta, event, solver, *, method=Backsolve()):  # noqa: 
     def event_pullback(a_t, a_z):
         by_z, by_g = (pullback(np.stack([np.zeros_like(a), a])) for a in (a_z, g_z))  # their ts[1]: a dZ/dt
         weight = -(a_t + by_z.ts[1]) / (g_t + by_g.ts[1])
+        evals, pullbacks = (getattr(by_z.stats, name) + getattr(by_g.stats, name) for name in ("evals", "pullbacks"))
         return Gradients(
             by_z.z0 + weight * by_g.z0,
             np.array([by_z.ts[0] + weight * by_g.ts[0], 0.0]),
             by_z.theta + weight * (by_g.theta + g_theta),
-            by_z.stats._replace(
-                evals=by_z.stats.evals + by_g.stats.evals, pullbacks=by_z.stats.pullbacks + by_g.stats.pullbacks
-            ),
+            BackwardStats(evals, pullbacks, by_z.stats.held, by_z.stats.ledger),
         )
 
     return (t, zs[1]), event_pullback

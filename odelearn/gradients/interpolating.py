@@ -33,7 +33,7 @@ class Interpolating:
         z = odesolve(z0, counted(f), ts, theta, solver)
         f, ts, theta, _ = z.problem
         times, back = ts.tolist(), solver_between(self.solver or solver, ts)
-        held = z.zs.nbytes + held_by(z.steps, theta)
+        held = held_by(z.zs.nbytes, z.steps, theta)
 
         def pullback(a_zs):
             a_zs, evals = cotangent_of(a_zs, z.zs), f.evals
@@ -49,7 +49,7 @@ class Interpolating:
                         integrals.add(step)  # (51), (52)
                     a = step.z_next + a_zs[i - 1]  # the loss sees z(t_i) directly: a jumps
             g = integrals.gradients(a, stepper, held)
-            g.stats = g.stats._replace(evals=f.evals - evals)  # z(t) too may ask for slopes of f, once in every step
+            g.stats.evals = f.evals - evals  # z(t) too may ask for slopes of f, once in every step
             return g
 
         return z.zs, pullback
