@@ -128,7 +128,7 @@ def write_record(job, folder, record):
     path = job.path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with signals_deferred(), atomic_write(path) as draft:
-        draft.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 # ---- the work

@@ -2,6 +2,7 @@
 
 Classifiers, of section 3: read classify (residual nets, ODE nets, and how they are trained).
 Normalizing flows: read flow (Theorem 1: a field that carries a log-density along), then planar ((7), (9) and (10)).
+Known physics: read hamiltonian (a net that is an energy), then least_squares (the parameters of a known equation).
 """
 
 from . import classify, flow, planar
