@@ -11,7 +11,19 @@ from ..optim import Adam, fit
 
 
 def learn_from_windows(
-    f, theta, ts, zs, solver, *, steps, rng, length, batch, rates, method=Backsolve(), progress=True  # noqa: B008
+    f,
+    theta,
+    ts,
+    zs,
+    solver,
+    *,
+    steps,
+    rng,
+    length,
+    batch,
+    rates,
+    method=Backsolve(),  # noqa: B008
+    progress=True,
 ):
     """theta of dz/dt = f(z, t, theta) from zs at equally spaced ts (T,); zs is (T, 2), or (T, n, 2) for n trajectories.
 
@@ -19,7 +31,7 @@ def learn_from_windows(
 
         L = mean (z(t_i) - observed z_i)^2
 
-    by Adam. Every window is one of all n trajectories. The learning rate falls from rates[0] to rates[1] by one factor a
+    by Adam. A window is one of all n trajectories. The learning rate falls from rates[0] to rates[1] by one factor a
     step: large steps find the field, small ones settle.
 
     theta     (P,), where the training starts

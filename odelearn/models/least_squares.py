@@ -30,7 +30,7 @@ def fit_parameters(f, theta, ts, zs, solver=rk4(n=2), steps=100, tol=1e-8):  # n
     is the imaginary part of one solve from a complex number, exact to round-off. The trajectories do not know each
     other, so P + D solves are enough for the columns of all starts.
 
-    f       plain NumPy, (n, D) -> (n, D) row by row, also for complex z and theta, and analytic: no abs, max, comparisons
+    f       plain NumPy, (n, D) -> (n, D) row by row, also for complex z and theta: no abs, no max, no comparisons
     theta   (P,), the first guess
     ts      (T,), the times
     zs      (T, n, D), the observations; the first guess of the starts is zs[0]
@@ -49,7 +49,7 @@ def fit_parameters(f, theta, ts, zs, solver=rk4(n=2), steps=100, tol=1e-8):  # n
     array([-0.7])
     """
     zs = np.asarray(zs, float)
-    (T, n, D), P = zs.shape, len(theta)
+    (_, n, D), P = zs.shape, len(theta)
     if zs.size <= P + n * D:
         raise ValueError(f"zs has {zs.size} numbers, which cannot fit {P} parameters and {n} starts of {D} components")
     x, losses, damping = np.concatenate([theta, zs[0].ravel()]), [], 1e-3
