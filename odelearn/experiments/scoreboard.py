@@ -98,7 +98,8 @@ def section_of(name, folder, seeds, full):
     complete = [seed for seed in range(seeds) if all(job.seed != seed for job in missing)]
     used = [record for record in records if record["seed"] in complete]
     rows, troubles = rows_of(name, used)
-    title = f"## {name}{' --full' if full else ''}\n\n{EXPERIMENTS[name][1].capitalize()}.\n"
+    what = EXPERIMENTS[name][1]
+    title = f"## {name}{' --full' if full else ''}\n\n{what[:1].upper()}{what[1:]}.\n"
     notes = [title, markdown([COLUMNS, *rows]), *notes_of(used, complete, missing)]
     return "\n".join(notes) + "\n", troubles, rows
 
@@ -137,8 +138,16 @@ def notes_of(records, complete, missing):
             f"{', '.join(versions)}.{few}"
         )
     if missing:
-        named = (f"{job.method} seed {job.seed}{f' ({why})' if why else ''}" for job, why in missing.items())
-        yield f"\nNot run: {'; '.join(named)}."
+        yield f"\nNot run: {'; '.join(told(missing))}."
+
+
+def told(missing):
+    """{job: why it has no record} as text, a method at a time: "plain, seeds 0, 1"."""
+    seeds = {}
+    for job, why in missing.items():
+        seeds.setdefault((job.method, why), []).append(str(job.seed))
+    for (method, why), numbers in seeds.items():
+        yield f"{method}, seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}{f' ({why})' if why else ''}"
 
 
 def markdown(rows):
