@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..dynamics import Dynamics
-from . import mlp_ensemble, mlp_fast, mlp_jacobian
+from . import mlp_ensemble, mlp_fast, mlp_jacobian, mlp_tanh
 from .activations import ACTIVATIONS
 
 
@@ -181,7 +181,9 @@ class MLP(Dynamics):
 
     def bind(self, theta, z0):
         """The same for solvers, which come back thousands of times with one theta, or with theta (E, P)."""
-        return (mlp_fast if theta.ndim == 1 else mlp_ensemble).bind(self, theta, z0)
+        if theta.ndim == 2:
+            return mlp_ensemble.bind(self, theta, z0)
+        return (mlp_tanh if mlp_tanh.fits(self) else mlp_fast).bind(self, theta, z0)
 
     def trace_vjp(self, z, t, theta):
         """tr df/dz (N,) for every row, by hand, and pullback(a) -> a_z (N, D), a_t, a_theta (P,) for a (N,).
