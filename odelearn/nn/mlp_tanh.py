@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from ..dynamics import Bound, weighted_sum
-from .mlp_fast import a_theta, by_rows, check_fit, is_small, lower_power, matrices, sum_uses
+from .mlp_fast import by_rows, check_fit, is_small, join_stages, lower_power, matrices
 
 
 def fits(f):
@@ -55,8 +55,23 @@ def bind(f, theta, z0):
         a_z = a_pre.dot(W0_back)  # (N, D)
         if p > 1:
             a_z *= lower
-        uses = (x, y), (a, a_pre)
-        return a_z, 0.0, uses if small else a_theta(f, *uses)
+        uses = x, y, a, a_pre
+        return a_z, 0.0, uses if small else a_theta(*uses)
 
-    sum_theta = partial(sum_uses, f, threading.local()) if small else weighted_sum
+    sum_theta = partial(sum_uses, threading.local()) if small else weighted_sum
     return Bound(value, vjp, sum_theta) if z0.ndim == 2 else by_rows(value, vjp, sum_theta, D)
+
+
+def a_theta(x, y, a, a_pre):
+    """(P,), from the rows of one stage or of many: a_W0, a_b0 (not those of the column that makes a 1), a_W1, a_b1."""
+    return np.concatenate([x.T.dot(a_pre)[:, :-1].reshape(-1), y.T.dot(a).reshape(-1)])
+
+
+def sum_uses(rooms, terms, weights=None):
+    """sum_i weights_i a_theta_i from (x, y, a, a_pre) of many stages: their rows become those of one large batch."""
+    x, y, a, a_pre = join_stages(rooms, "rows", terms)
+    if weights is not None:
+        for rows in x, a:  # one in each product
+            stages = rows.reshape(len(weights), -1)
+            np.multiply(weights[:, np.newaxis], stages, stages)
+    return a_theta(x, y, a, a_pre)
