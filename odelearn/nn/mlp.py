@@ -205,6 +205,10 @@ class MLP(Dynamics):
         """dz, trace, and pullback(a, a_trace) of both: vjp and trace_vjp at once, which share most of their work."""
         return mlp_jacobian.value_and_trace_vjp(self, z, t, theta)
 
+    def jacobian_vjp(self, z, t, theta, v=None):
+        """dz, the Jacobian J[n, i, j] = d dz_nj / d z_ni, and pullback(a, a_J) of both: see mlp_jacobian."""
+        return mlp_jacobian.jacobian_vjp(self, z, t, theta, v)
+
     def _members(self, z, t, theta):
         """0 ... E - 1, for theta (E, P) and z (E, ..., D)."""
         if len(z.shape) < 2 or z.shape[0] != theta.shape[0]:
