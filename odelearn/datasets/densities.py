@@ -1,4 +1,4 @@
-"""Densities that are known: the potentials of Rezende and Mohamed, and what two moons and two circles are drawn from."""
+"""Densities that are known: potentials of Rezende and Mohamed, and what two moons and two circles are drawn from."""
 
 import math
 
@@ -8,7 +8,10 @@ from ..nn.activations import sigmoid
 
 
 def ring(z):
-    """U1, two arcs of a ring of radius 2:  ((|z| - 2) / 0.4)^2 / 2 - log(e^(-((z_1 - 2) / 0.6)^2 / 2) + the same at -2)."""
+    """U1, two arcs of a ring of radius 2:
+
+    ((|z| - 2) / 0.4)^2 / 2 - log(e^(-((z_1 - 2) / 0.6)^2 / 2) + e^(-((z_1 + 2) / 0.6)^2 / 2)).
+    """
     radius = np.sqrt(np.sum(z * z, axis=1) + 1e-300)  # 1e-300: the slope of the root is infinite at 0
     arcs = np.logaddexp(-(((z[:, 0] - 2) / 0.6) ** 2) / 2, -(((z[:, 0] + 2) / 0.6) ** 2) / 2)
     return ((radius - 2) / 0.4) ** 2 / 2 - arcs
@@ -20,9 +23,9 @@ def wave(z):
 
 
 def fork(z):
-    """U4, a wave that splits:  -log(e^(-((z_2 - w_1) / 0.4)^2 / 2) + e^(-((z_2 - w_1 + w_3) / 0.35)^2 / 2)); see `walls`.
+    """U4, a wave that splits:  -log(e^(-((z_2 - w_1) / 0.4)^2 / 2) + e^(-((z_2 - w_1 + w_3) / 0.35)^2 / 2)).
 
-    w_1 is that of `wave`, and w_3 = 3 sigmoid((z_1 - 1) / 0.3).
+    w_1 is that of `wave`, and w_3 = 3 sigmoid((z_1 - 1) / 0.3); see `walls`.
     """
     w1, w3 = np.sin(np.pi / 2 * z[:, 0]), 3 * sigmoid((z[:, 0] - 1) / 0.3)
     branches = np.logaddexp(-(((z[:, 1] - w1) / 0.4) ** 2) / 2, -(((z[:, 1] - w1 + w3) / 0.35) ** 2) / 2)
@@ -34,7 +37,7 @@ def walls(z):
 
     As they are printed U2 and U4 are periodic in z_1: e^-U has no finite integral, and a loss no lower bound.
     """
-    beyond = np.maximum(np.sqrt(z * z) - 4, 0) / 0.4
+    beyond = np.maximum(np.maximum(z, -z) - 4, 0) / 0.4
     return np.sum(beyond * beyond, axis=1) / 2
 
 

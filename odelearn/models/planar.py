@@ -48,13 +48,36 @@ class PlanarField(Dynamics):
         return W.reshape(D, M), b, U.reshape(M, D), *gates
 
     def __call__(self, z, t, theta):
-        W, b, U, alpha, beta = self.unravel(theta)
-        y = np.tanh(np.dot(z, W) + b)
-        return np.dot(y, U if alpha is None else sigmoid(alpha * t + beta)[:, np.newaxis] * U)  # (9)
+        return self.vjp(z, t, theta)[0]
 
     def vjp(self, z, t, theta):
-        (dz, *_), pullback = self.units_vjp(z, t, theta)
-        return dz, lambda a: pullback(a, 0.0, 0.0, 0.0)
+        """As for any Dynamics. t may also be (N, 1), a time for each row; a_t is then (N, 1)."""
+        self.check_rows(z)
+        W, b, U, alpha, beta = self.unravel(theta)
+        y, g = np.tanh(np.dot(z, W) + b), self.gates(t, alpha, beta)  # (N, M); (M,) or (N, M)
+
+        def pullback(a):
+            a_gy = np.dot(a, U.T)
+            a_pre = a_gy * g * (1 - y * y)
+            parts = [np.dot(z.T, a_pre).reshape(-1), np.add.reduce(a_pre), np.dot((g * y).T, a).reshape(-1)]
+            a_t = 0.0
+            if self.gated:
+                a_logit = a_gy * y * (g * (1 - g))  # (N, M)
+                parts += [np.add.reduce(a_logit * t), np.add.reduce(a_logit)]
+                a_t = np.dot(a_logit, alpha)
+                a_t = a_t[:, np.newaxis] if np.ndim(t) else np.add.reduce(a_t)
+            return np.dot(a_pre, W.T), a_t, np.concatenate(parts)
+
+        return np.dot(g * y, U), pullback  # (9)
+
+    def gates(self, t, alpha, beta):
+        """g_m(t), or 1."""
+        t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
+        return sigmoid(alpha * t + beta) if self.gated else 1.0
+
+    def check_rows(self, z):
+        if len(z.shape) != 2 or z.shape[1] != self.D:
+            raise ValueError(f"z must be (N, {self.D}) for {self}, got shape {z.shape}")
 
     def trace_vjp(self, z, t, theta):
         """tr df/dz (N,), and pullback(a) -> a_z, a_t, a_theta."""
@@ -90,13 +113,11 @@ class PlanarField(Dynamics):
     def units_vjp(self, z, t, theta):
         """(dz, slope, gU, W) with slope = tanh' (N, M) and gU = g_m u_m (M, D), and the pullback of these four:
 
-        pullback(a, a_slope, a_gU, a_W) -> a_z, a_t, a_theta.
+        pullback(a, a_slope, a_gU, a_W) -> a_z, a_t, a_theta. One t for all rows.
         """
-        if len(z.shape) != 2 or z.shape[1] != self.D:
-            raise ValueError(f"z must be (N, {self.D}) for {self}, got shape {z.shape}")
+        self.check_rows(z)
         W, b, U, alpha, beta = self.unravel(theta)
-        t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
-        g = np.ones_like(b) if alpha is None else sigmoid(alpha * t + beta)  # (M,)
+        g = self.gates(t, alpha, beta) * np.ones_like(b)  # (M,)
         y = np.tanh(np.dot(z, W) + b)  # (N, M)
         slope, gU = 1 - y * y, g[:, np.newaxis] * U
 
@@ -141,8 +162,8 @@ class PlanarFlow:
         return f"PlanarFlow({self.K}, D={self.D})"
 
     def init(self, rng):
-        """Random theta (P,), every entry N(0, 0.3^2)."""
-        return rng.normal(0, 0.3, self.size)
+        """Random theta (P,), every entry N(0, 0.1^2): at first the flow is nearly the identity."""
+        return rng.normal(0, 0.1, self.size)
 
     def __call__(self, z, theta):
         """z_K (N, D), and sum_k log|det dz_{k+1}/dz_k| (N,)."""
