@@ -48,7 +48,7 @@ POTENTIALS = {"U1": ring, "U2": wave, "U4": fork}
 
 def log_two_moons(x, noise):
     """The log-density (N,) that synthetic.two_moons draws from, at points x (N, 2), in nats."""
-    s = (np.arange(400) + 0.5) * (np.pi / 400)  # an integral over each half circle by the midpoint rule
+    s = (np.arange(200) + 0.5) * (np.pi / 200)  # an integral over each half circle by the midpoint rule
     upper = np.stack([np.cos(s), np.sin(s)], axis=1)
     return log_mean_of_normals(x, np.concatenate([upper, [1.0, 0.5] - upper]), noise)
 
@@ -83,7 +83,7 @@ def lowest_loss(potential):
     return -math.log(np.sum(np.exp(-potential(z))) * area)
 
 
-def entropy(log_p, half_width=3.5, points=281):
+def entropy(log_p, half_width=3.5, points=141):
     """-int p log p in nats of a density that vanishes outside of the grid, with log_p(x) (N,) its logarithm."""
     x, area = grid_of(half_width, points)
     values = log_p(x)

@@ -14,15 +14,15 @@ from ..solvers.solver import rk4
 SIZES = 2, 8, 32  # M units of the continuous flow (CNF), K layers of the discrete one (NF)
 BATCH = 128
 SOLVER = rk4(n=4)
-BINS, HALF_WIDTH = 44, 4.0  # of the histograms that are drawn
+SAMPLES, BINS, HALF_WIDTH = 40_000, 44, 4.0  # of the histograms that are drawn
 
 
 def settings(kind, target, size, full=False):
     """What the numbers depend on: of "cnf" with M = size, or of "nf" against it, with
 
-        nf         K = M layers and as many iterations
-        nf-params  about as many parameters: a CNF has 7 M, a layer of NF 5
-        nf-time    K = M layers, and about as much time: as many times the iterations as a CNF's costs those of NF
+    nf         K = M layers and as many iterations
+    nf-params  about as many parameters: a CNF has 7 M, a layer of NF 5
+    nf-time    K = M layers, and about as much time: as many times the iterations as a CNF's costs those of NF
     """
     iterations = 10_000 if full else 700
     if kind == "cnf":
@@ -34,7 +34,7 @@ def settings(kind, target, size, full=False):
 
 
 def match(kind, target, size, seed, full=False, progress=True):
-    """Train one flow on one target by lowering L = E[log q(x) + U(x)], which is the divergence KL(q || e^-U / Z) - log Z.
+    """Train one flow on one target by lowering L = E[log q(x) + U(x)] = KL(q || e^-U / Z) - log Z over its samples x.
 
     Returns a dict: `loss`, L by a tight solve over stratified points of the base density; `floor` = -log Z, the lowest
     possible; `iterations`, `parameters`, `train_seconds` of this process; and a histogram of x for the picture.
@@ -42,7 +42,7 @@ def match(kind, target, size, seed, full=False, progress=True):
     how, rng = settings(kind, target, size, full), np.random.default_rng(seed)
     potential, steps, lr = POTENTIALS[target], how["iterations"], how["lr"]
     loss_of, loss_and_grad, push, theta = (continuous if kind == "cnf" else discrete)(how["size"], potential, rng)
-    k, history = 0, []
+    k = 0
 
     def batch_loss_and_grad(theta):
         nonlocal k
@@ -53,7 +53,7 @@ def match(kind, target, size, seed, full=False, progress=True):
     opt = Adam(lr=lambda step: lr * (0.505 + 0.495 * np.cos(np.pi * step / steps)))
     theta, _ = fit(batch_loss_and_grad, theta, opt, steps, progress)
     seconds = time.process_time() - start
-    x = push(theta, rng.normal(size=(40_000, 2)))
+    x = push(theta, rng.normal(size=(SAMPLES, 2)))
     edges = np.linspace(-HALF_WIDTH, HALF_WIDTH, BINS + 1)
     counts = np.histogram2d(x[:, 1], x[:, 0], (edges, edges))[0]
     return {

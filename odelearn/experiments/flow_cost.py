@@ -18,15 +18,17 @@ def settings():
 def cost(seed):
     """Microseconds a point (of this process, the least of several runs), and the slopes of their logarithms.
 
-        trace        value and trace of a planar field with M units, in two dimensions
-        determinant  log|det| of an M x M matrix, which a layer with M units in M dimensions asks for
+    trace        value and trace of a planar field with M units, in two dimensions
+    determinant  log|det| of an M x M matrix, which a layer with M units in M dimensions asks for
     """
     rng = np.random.default_rng(seed)
     measured = {"trace": [], "determinant": []}
     for M in TRACE_WIDTHS:
         field, z = PlanarField(M), rng.normal(size=(ROWS["trace"], 2))
         theta = field.init(rng)
-        measured["trace"].append(least_time(lambda f=field, z=z, p=theta: f.value_and_trace_vjp(z, 0.5, p), 30) / len(z))
+        measured["trace"].append(
+            least_time(lambda f=field, z=z, p=theta: f.value_and_trace_vjp(z, 0.5, p), 30) / len(z)
+        )
     for M in DETERMINANT_WIDTHS:
         J = np.eye(M) + 0.1 * rng.normal(size=(ROWS["determinant"], M, M)) / M**0.5
         measured["determinant"].append(least_time(lambda J=J: np.linalg.slogdet(J), 5) / len(J))

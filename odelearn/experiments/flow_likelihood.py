@@ -1,4 +1,4 @@
-"""Figure 5 of the paper: a flow is fitted to two moons and to two circles, by maximum likelihood and without a solve."""
+"""Figure 5 of the paper: flows are fitted to two moons and two circles, by maximum likelihood and without a solve."""
 
 import time
 
@@ -18,6 +18,7 @@ from ..solvers.solver import dopri5, rk4
 UNITS, BATCH, NOISE, ROWS = 64, 128, 0.08, {"train": 4000, "validation": 2000, "test": 4000}
 CENTRE = {"moons": np.array([0.5, 0.25]), "circles": np.zeros(2)}  # of the densities, and their standard deviations
 SCALE = {"moons": np.array([0.8697, 0.5006]), "circles": np.array([0.5647, 0.5647])}
+GRID = 56  # points of a side, where a density is drawn
 USUAL = dopri5(1e-5, 1e-5)  # the paper's tolerance for densities: evaluations are counted with it
 
 # fmt: off
@@ -118,7 +119,7 @@ def both_ways(flow, theta, test, rng):
 
 def pictures(field, flow, theta, rng):
     """For the figures: 400 paths at 21 times, and the density on a grid; rounded."""
-    axis = np.linspace(-2.5, 2.5, 56)
+    axis = np.linspace(-2.5, 2.5, GRID)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     density = np.exp(log_density(grid, flow, theta, solver=USUAL)).reshape(len(axis), -1)
     paths = odesolve(rng.normal(size=(400, 2)), field, np.linspace(0, 1, 21), theta, rk4(n=3)).zs

@@ -1,11 +1,9 @@
 """Pictures of normalizing flows: densities that were matched, flows of moons and circles, what they cost."""
 
-import numpy as np
+import matplotlib
 
 from .film import film
 from .style import BLUE, GREEN, GREY, INK, ORANGE, PINK, STYLE, Figure
-
-import matplotlib
 
 
 def matched(targets, models, half_width):
@@ -90,13 +88,15 @@ def costs(losses, floor, nats, true, widths):
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(10.5, 3.2))
         left, middle, right = fig.subplots(1, 3, width_ratios=(1, 1.25, 1))
-        for (name, (sizes, values)), color, marker in zip(losses.items(), (BLUE, ORANGE, GREEN, PINK), "osv^", strict=False):
+        for (name, (sizes, values)), color, marker in zip(
+            losses.items(), (BLUE, ORANGE, GREEN, PINK), "osv^", strict=False
+        ):
             left.plot(sizes, values, color=color, marker=marker, ms=5, lw=1.2, label=name)
         left.axhline(floor, color=INK, lw=0.8, ls=":", label="lowest possible")
         left.set(xscale="log", xticks=sizes, xticklabels=sizes, xlabel="M or K", ylabel="loss on U1 (nats)")
         left.minorticks_off()
         left.legend(fontsize=8)
-        for y, (name, (claimed, tight)) in enumerate(nats.items()):
+        for y, (claimed, tight) in enumerate(nats.values()):
             middle.plot(tight, y, "o", color=BLUE, label="solved tightly" if y == 0 else None)
             if claimed is not None:
                 middle.plot(claimed, y, "x", color=ORANGE, ms=7, label="claimed in training" if y == 0 else None)
