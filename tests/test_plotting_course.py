@@ -59,6 +59,9 @@ CALLS = {  # "module.function": (positional arguments, of the shapes that the do
     "promises.way_back": (-np.arange(1.0, 4.0), falling(3), methods, 1e-9),
     "promises.frozen_mesh": (x, x, x, x[::10]),
     "promises.precision": ({name: list(zip(ns, line, strict=True)) for name, line in methods.items()},),
+    "flows.estimator": ({"rademacher": x, "gaussian": 2 * x}, 0.4),
+    "flows.matched": ((4, np.outer(t, t)), {"CNF": xy, "NF": xy}),
+    "flows.samples": (np.stack([xy, 2 * xy]), [0.0, 1.0], xy),
 }
 
 

@@ -76,13 +76,12 @@ def flow_film(learned, path, fps=12):
     film(fig, draw, [*range(last), *[last] * fps, *range(last, 0, -1), 0], path, fps)
 
 
-def costs(losses, floor, nats, true, widths):
-    """Three panels: matching U1 by size; nats of every training on two moons; microseconds against M.
+def costs(losses, floor, nats, widths):
+    """Three panels: matching U1 by size; nats of every training on points; microseconds against M.
 
     losses  {name: (sizes, losses)}
     floor   the lowest possible loss
-    nats    {name: (claimed by the solver of the training or None, by the tight solver)}
-    true    nats of the true density
+    nats    {name: (claimed by the solver of the training or None, by the tight solver)}, above the true density
     widths  {name: (M, microseconds, slope)}
     """
     with matplotlib.rc_context(STYLE):
@@ -100,8 +99,8 @@ def costs(losses, floor, nats, true, widths):
             middle.plot(tight, y, "o", color=BLUE, label="solved tightly" if y == 0 else None)
             if claimed is not None:
                 middle.plot(claimed, y, "x", color=ORANGE, ms=7, label="claimed in training" if y == 0 else None)
-        middle.axvline(true, color=INK, lw=0.8, ls=":", label="true density")
-        middle.set(yticks=range(len(nats)), yticklabels=list(nats), xlabel="two moons, -log p (nats)")
+        middle.axvline(0, color=INK, lw=0.8, ls=":")
+        middle.set(yticks=range(len(nats)), yticklabels=list(nats), xlabel="nats above the true density")
         middle.set_ylim(len(nats) + 0.6, -0.6)
         middle.legend(fontsize=8, loc="lower center", ncols=2)
         for (name, (M, microseconds, slope)), color in zip(widths.items(), (BLUE, ORANGE), strict=False):
