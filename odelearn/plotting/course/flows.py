@@ -16,7 +16,7 @@ def estimator(draws, trace):
     fig = Figure(figsize=(6.5, 2.6))
     ax = fig.subplots()
     for (name, values), color in zip(draws.items(), (BLUE, ORANGE), strict=True):
-        ax.hist(values, 80, (trace - 6, trace + 6), density=True, color=color, alpha=0.5, label=name)
+        ax.hist(values, 80, range=(trace - 6, trace + 6), density=True, color=color, alpha=0.5, label=name)
     ax.axvline(trace, color=INK, lw=1, label="trace")
     ax.set(xlabel=r"$\varepsilon^T J \varepsilon$", ylabel="density")
     ax.legend()
