@@ -392,7 +392,8 @@ def made_up(**changes):
         "wrong": [3, 3, 3],
         "evaluations": {"0.001": [8, 14, 20], "1e-06": [20, 30, 40]},
     }
-    net = {"test_error": 1.3, "standard_error": 0.3, "parameters": 240, "depths": [16, 256], "depth_bytes": [100, 1600]}
+    net = {"test_error": 1.3, "standard_error": 0.3, "parameters": 240, "peak_bytes": 9}
+    net |= {"depths": [16, 256], "depth_bytes": [100, 1600]}
     methods = {
         "mlp": net,
         "resnet": {**net, "parameters": 1000},

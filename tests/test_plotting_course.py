@@ -58,10 +58,16 @@ CALLS = {  # "module.function": (positional arguments, of the shapes that the do
     "promises.memory": (ns, {name: 100 * ns for name in methods}),
     "promises.way_back": (-np.arange(1.0, 4.0), falling(3), methods, 1e-9),
     "promises.frozen_mesh": (x, x, x, x[::10]),
+    "digits_and_moons.images": ({name: [(np.eye(8), "1"), (np.eye(8), "2")] for name in "ab"},),
+    "digits_and_moons.memory": (ns, {name: 1e6 * ns for name in ("resnet", "rk-net", "ode-net")}),
+    "digits_and_moons.tolerances": (dict.fromkeys(("tolerances", "forward", "backward", "error"), [8, 16, 32]),),
+    "digits_and_moons.order": (t, np.stack([t, -t], 1), np.array([[0.0, 1.0], [1.0, 0.0]])),
+    "digits_and_moons.ways": (
+        {"a": np.ones((3, 2, 2)), "b": np.ones((3, 2, 3))},
+        np.array([0, 1]),
+        {"a": falling(9), "b": falling(9)},
+    ),
     "promises.precision": ({name: list(zip(ns, line, strict=True)) for name, line in methods.items()},),
-    "flows.estimator": ({"rademacher": x, "gaussian": 2 * x}, 0.4),
-    "flows.matched": ((4, np.outer(t, t)), {"CNF": xy, "NF": xy}),
-    "flows.samples": (np.stack([xy, 2 * xy]), [0.0, 1.0], xy),
 }
 
 

@@ -62,8 +62,9 @@ def constant_memory(rk, ode):
         f"peak of one gradient, {last} evaluations beside {first}: adjoint x {mean_and_spread(growth(ode))}, "
         f"backpropagation x {mean_and_spread(growth(rk))}",
         judge(1.1 - growth(ode)),
-        f"Rule: the adjoint's peak grows by less than 10 % for {last // first} times as many evaluations. At few "
-        "evaluations it is not the smaller one",
+        f"Rule: the adjoint's peak grows by less than 10 % for {last // first} times as many evaluations. As trained, "
+        f"with 8 evaluations, RK-Net needs {column(rk, 'peak_bytes').mean() / 1e6:.1f} MB, ODE-Net with about 20 "
+        f"{column(ode, 'peak_bytes').mean() / 1e6:.1f} MB",
     )
 
 

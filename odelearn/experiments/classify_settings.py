@@ -7,6 +7,14 @@ fewest was taken; where two have as many, the smaller noise, then the smaller ra
 
 No test part plays a role in its own fold. But it lies in the training parts of the other folds, so that every image
 helps to choose between six rows.
+
+What it printed, images wrong of 1,440:
+
+    lr       0.005  0.005  0.005   0.01  0.01  0.01
+    noise    0      0.1    0.2     0     0.1   0.2
+    mlp      41     38     41      39    33    29
+    resnet   36     23     22      37    18    24
+    rk-net   37     27     23      40    20    22
 """
 
 from itertools import product

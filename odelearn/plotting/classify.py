@@ -20,60 +20,70 @@ def digits_figure(seeds):
     fig = Figure(figsize=(11.5, 6.6))
     (errors, a, b), (memory, c, d) = fig.subplots(2, 3)
     draw_errors(errors, seeds)
-    draw_memory(memory, {name: results[0] for name, results in seeds.items() if "depths" in results[0]})
-    draw_tolerances((a, b, c), seeds["ode-net"][0]["figure_3"])
-    draw_evaluations(d, seeds["ode-net"][0]["figure_3"]["evaluations"])
+    deep = {name: results[0] for name, results in seeds.items() if "depths" in results[0]}
+    draw_memory(memory, deep["ode-net"]["depths"], {name: r["depth_bytes"] for name, r in deep.items()})
+    memory.set_title("Table 1: memory")
+    figure_3 = seeds["ode-net"][0]["figure_3"]
+    for ax, draw in (a, draw_error), (b, draw_time), (c, draw_backward):
+        draw(ax, figure_3)
+    draw_evaluations(d, figure_3["evaluations"])
     return fig
 
 
 def draw_errors(ax, seeds):
+    names = []
     for i, (name, results) in enumerate(seeds.items()):
         error = np.mean([r["test_error"] for r in results])
-        label = f"{name}\n{results[0]['parameters'] / 1000:.0f} k"
         ax.bar(i, error, 0.6, yerr=results[0]["standard_error"], capsize=4, color=FORM_COLORS[name])
-        ax.text(i, 0.05, f"{error:.2f}", ha="center", va="bottom", color="white", fontweight="bold")
-        ax.text(i, -0.07, label, ha="center", va="top", transform=ax.get_xaxis_transform())
-    ax.set(xticks=[], ylabel="test error in %", title="Table 1: error and number of parameters")
-    ax.set_xlabel("\n\nbars: one standard error", fontsize=9)
+        ax.text(i, 0, f"{error:.2f}", ha="center", va="bottom", color="white", fontweight="bold")
+        names.append(f"{name}\n{results[0]['parameters'] / 1000:.0f} k")
+    ax.set_xticks(range(len(names)), names)
+    ax.set(xlabel="and number of parameters", ylabel="test error in %, $\\pm$ standard error")
+    ax.set_title("Table 1: error")
 
 
-def draw_memory(ax, results):
-    for name, r in results.items():
-        ax.loglog(r["depths"], np.array(r["depth_bytes"]) / 1e6, "o-", color=FORM_COLORS[name], label=name)
-    depths = next(iter(results.values()))["depths"]
-    ax.set(xticks=depths, xticklabels=depths, xlabel="evaluations of $f$, or residual blocks")
-    ax.set(ylabel="peak of one gradient in MB", title="Table 1: memory")
+def draw_memory(ax, depths, peaks):
+    """Megabytes over the depth, a line for each net; peaks in bytes."""
+    for name, peak in peaks.items():
+        ax.loglog(depths, np.array(peak) / 1e6, "o-", color=FORM_COLORS[name], label=name)
+    ax.set(xlabel="residual blocks, or evaluations of $f$", ylabel="peak of one gradient in MB")
+    ax.set(ylim=(0.8 * min(map(min, peaks.values())) / 1e6, 1.5 * max(map(max, peaks.values())) / 1e6))
+    for axis, ticks in (ax.xaxis, depths), (ax.yaxis, (0.1, 1, 2, 5, 10, 20, 50, 100, 200)):
+        low, high = axis.get_view_interval()
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     ax.legend()
 
 
-def draw_tolerances(axes, r):
-    """Figure 3 a, b, c: a point for each tolerance."""
-    a, b, c = axes
+def draw_error(ax, r):
+    """Figure 3a: a point for each tolerance."""
     forward = np.array(r["forward"])
-    a.loglog(forward, r["error"], "o", color=BLUE)
-    for i, side in (0, "left"), (-1, "right"):
-        a.annotate(f"tolerance {r['tolerances'][i]:g}", (forward[i], r["error"][i]), (0, -14 if i else 8),
-                   textcoords="offset points", ha=side, fontsize=8.5)  # fmt: skip
-    a.set(
-        ylabel="error of $z(1)$, root mean square",
-        title="3a: error over evaluations",
-        ylim=(None, 30 * max(r["error"])),
-    )
-    b.plot(forward, 1000 * np.array(r["seconds"]), "o", color=BLUE)
-    b.set(ylabel="ms of CPU, forward pass", title="3b: time over evaluations", xlim=(0, None), ylim=(0, None))
-    most = forward.max() * 1.08
-    c.plot([0, most], [0, most], color=GREY, lw=1, ls=":")
-    c.plot([0, most], [0, most / 2], color=GREY, lw=1, ls="--")
-    c.text(most, most, "equal ", ha="right", va="top", fontsize=8.5, color="#555555")
-    c.text(most, most / 2, "half, as in the paper ", ha="right", va="top", fontsize=8.5, color="#555555")
-    c.plot(forward, r["backward"], "o", color=BLUE)
-    c.set(ylabel="evaluations backward", title="3c: backward over forward", xlim=(0, most), ylim=(0, most * 1.1))
+    ax.loglog(forward, r["error"], "o", color=BLUE)
+    loosest, tightest = r["tolerances"][0], r["tolerances"][-1]
+    ax.set(xlabel="evaluations forward", ylabel="error of $z(1)$, root mean square")
+    ax.set_title(f"3a: error, tolerances {loosest:g} to {tightest:g}")
     ticks = [tick for tick in (10, 20, 50, 100, 200, 500) if forward.min() / 1.5 < tick < forward.max() * 1.5]
-    a.set(xticks=ticks, xticklabels=ticks)
-    a.minorticks_off()
-    for ax in axes:
-        ax.set_xlabel("evaluations forward")
+    ax.set(xticks=ticks, xticklabels=ticks)
+    ax.minorticks_off()
+
+
+def draw_time(ax, r):
+    """Figure 3b."""
+    ax.plot(r["forward"], 1000 * np.array(r["seconds"]), "o", color=BLUE)
+    ax.set(xlabel="evaluations forward", ylabel="ms of CPU, forward pass", title="3b: time over evaluations")
+    ax.set(xlim=(0, None), ylim=(0, None))
+
+
+def draw_backward(ax, r):
+    """Figure 3c."""
+    most = 1.08 * max(*r["forward"], *r["backward"])
+    for slope, name, dashes in (1, "equal", ":"), (0.5, "half, as in the paper", "--"):
+        ax.plot([0, most], [0, slope * most], color=GREY, lw=1, ls=dashes, label=name)
+    ax.plot(r["forward"], r["backward"], "o", color=BLUE, label="a tolerance")
+    ax.set(xlabel="evaluations forward", ylabel="evaluations backward", title="3c: backward over forward")
+    ax.set(xlim=(0, most), ylim=(0, most))
+    ax.legend(loc="upper left", fontsize=8.5)
 
 
 def draw_evaluations(ax, evaluations):
@@ -114,7 +124,9 @@ def draw_paths(ax, paths, labels):
     for axis, name in zip("xyz", names, strict=False):
         getattr(ax, f"set_{axis}label")(name)
     if paths.shape[2] == 2:
-        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_aspect("equal")
+    else:
+        ax.set_box_aspect(None, zoom=0.82)  # room for the names of the axes
 
 
 def draw_classes(ax, r, points, labels):
