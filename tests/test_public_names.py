@@ -65,6 +65,8 @@ FIXED = {  # name -> its parameters, in order; more may follow. Notebooks and ot
     "datasets.two_moons": "rng n noise",
     "datasets.circles": "rng n noise",
     "nn.GRU": "inputs hidden",
+    "datasets.irregular_spirals": "rng observations n noise",
+    "datasets.sub_stretches": "rng ts xs length batch",
     "nn.losses.softmax_cross_entropy": "logits labels",
     "nn.losses.gaussian_log_likelihood": "x mean log_std",
     "nn.losses.gaussian_kl": "mean log_std",

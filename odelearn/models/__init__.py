@@ -2,6 +2,9 @@
 
 Classifiers, of section 3: read classify (residual nets, ODE nets, and how they are trained).
 Normalizing flows: read flow (Theorem 1: a field that carries a log-density along), then planar ((7), (9) and (10)).
+Latent variables: irregular (a solution read at irregular times), encoder (q(z0 | x)), latent (the latent ODE and its
+bound, (11) to (13) and (53)), recurrent (the RNN beside it), stretches (how both are trained), then poisson (events in
+the place of observations).
 """
 
 from . import classify, flow, planar
