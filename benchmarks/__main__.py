@@ -66,8 +66,9 @@ def main(argv=None):
         print(*text, sep="\n", flush=True)
         lines.extend(text)
 
-    say("# How fast odelearn is", "", f"`python -m benchmarks --rounds {rounds}` on {report.machine()}.", "")
-    say(EXPLANATION, TANH.format(tanh=1e6 * timing.of_tanh()), "")
+    tanh = timing.of_tanh()
+    say("# How fast odelearn is", "", f"`python -m benchmarks --rounds {rounds}` on {report.machine(tanh)}.", "")
+    say(EXPLANATION, TANH.format(tanh=1e6 * tanh), "")
     for workload in all_workloads(GRID[:2] if options.quick else GRID):
         if wanted(workload.name):
             result = measure(workload, rounds, not options.no_peers)
@@ -121,13 +122,14 @@ def scaling_section(rounds, quick):
 EXPLANATION = """\
 Times are medians over rounds in which all contenders take turns; the ratios are medians of the ratios within a round.
 The NumPy limit is `limit.py`, its set-up for each shape not counted; odelearn's own set-up is. Whoever is listed has
-first been checked to give the same numbers to 1e-8. torchdiffeq's "rk4" is the 3/8 rule, which costs the same.
+first been checked to give the same numbers to 1e-8. Against peers there are no targets, but for ensembles.
+torchdiffeq's "rk4" is the 3/8 rule, which costs the same.
 """
 
 TANH = """\
-np.tanh of a (20, 50) array takes {tanh:.1f} us here, and about 2 us on a processor for which NumPy has fast vector
-code (AVX-512); PyTorch and JAX bring fast code for all. "Products and tanh alone" has nothing but np.dot and np.tanh
-in it."""
+np.tanh of a (20, 50) array takes {tanh:.1f} us here. It takes about 2 us on a processor for which NumPy has fast vector
+code (AVX-512), and about 20 us on others; PyTorch and JAX bring fast code for all. "Products and tanh alone" has
+nothing but np.dot and np.tanh in it."""
 
 
 if __name__ == "__main__":

@@ -77,6 +77,33 @@ def torch_field(torch, problem):
     return Field()
 
 
+def torch_vmap(problem):
+    """An ensemble: torch.func.vmap of the field of a member, in torchdiffeq's solve, with backpropagation.
+
+    The solve as a whole cannot be mapped: torchdiffeq 0.2.5 writes into its solution in place.
+    """
+    import torch
+    from torchdiffeq import odeint
+
+    torch.set_num_threads(1)
+    H, how = problem.H, {"method": "rk4", "options": {"step_size": step_length(problem)}}
+    z0, theta, ts, target = (torch.tensor(x) for x in (problem.z0, problem.theta, problem.ts, problem.target))
+
+    def field_of_one(z, theta):
+        W0, b0, W1, b1 = theta.split((2 * H, H, 2 * H, 2))
+        return torch.tanh(z @ W0.reshape(2, H) + b0) @ W1.reshape(H, 2) + b1
+
+    field = torch.func.vmap(field_of_one)
+
+    def run():
+        leaf, parameters = z0.clone().requires_grad_(), theta.clone().requires_grad_()
+        zs = odeint(lambda t, z: field(z, parameters), leaf, ts, **how)
+        loss = torch.mean((zs - target) ** 2)
+        return loss, *torch.autograd.grad(loss, (leaf, parameters))
+
+    return Contender(run, lambda result: tuple(x.detach().numpy() for x in result))
+
+
 # --- JAX: Diffrax, jax.experimental.ode, and lax.scan by hand ---------------------------------------------------------
 
 
@@ -176,6 +203,19 @@ def jax_odeint(problem, gradient=None):
 
 def jax_scan(problem, gradient=None):
     """No library: RK4 written out and scanned over the steps."""
+    return jitted(problem, scanned(problem), gradient)
+
+
+def jax_vmap(problem):
+    """An ensemble: the same solve of one member under jax.vmap, jitted, and its gradient."""
+    solve = scanned(problem)
+    import jax
+
+    return jitted(problem, jax.vmap(solve, out_axes=1), gradient=True)
+
+
+def scanned(problem):
+    """solve(z0, theta) -> zs, RK4 scanned over the steps of each interval and over the intervals."""
     field = jax_field(problem)
     import jax
     import jax.numpy as jnp
@@ -200,7 +240,7 @@ def jax_scan(problem, gradient=None):
         _, zs = jax.lax.scan(interval, z0, jnp.stack([ts[:-1], ts[1:]], axis=1))
         return jnp.concatenate([z0[None], zs])
 
-    return jitted(problem, solve, gradient)
+    return solve
 
 
 # --- autograd and SciPy -----------------------------------------------------------------------------------------------

@@ -114,13 +114,14 @@ def parser():
         epilog=EPILOG,
     )
     top.add_argument("--version", action="version", version=f"odelearn {odelearn.__version__}")
-    names = ["fit", "predict", "spiral", "compare", "audit", "figures", *EXPERIMENTS]
+    names = ["fit", "predict", "spiral", "compare", "audit", "figures", *EXPERIMENTS, "scoreboard"]
     commands = top.add_subparsers(required=True, metavar=" | ".join(names))
     add_fit(commands)
     add_predict(commands)
     add_spiral(commands)
     add_studies(commands)
     add_experiments(commands)
+    add_scoreboard(commands)
     return top
 
 
@@ -195,6 +196,24 @@ def add_experiments(commands):
         study.add_argument("--jobs", metavar="N", type=positive, default=1,
                            help="methods that run at once (default: 1; more need joblib)")  # fmt: skip
         study.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_scoreboard(commands):
+    board = commands.add_parser("scoreboard", help="run these experiments with several seeds; which claims hold?")
+    board.set_defaults(command="experiments.scoreboard:scoreboard")
+    board.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (default: all)")
+    board.add_argument("--seeds", metavar="N", type=positive, default=3, help="0, ..., N - 1 (default: 3)")
+    board.add_argument("--full", action="store_true", help="the long runs")
+    board.add_argument("--render", action="store_true", help="run nothing, only write the page from the JSON files")
+    board.add_argument("--jobs", metavar="N", type=positive, default=1, help="trainings that run at once (default: 1;"
+                       " more need joblib: the extra odelearn[scoreboard])")  # fmt: skip
+    board.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler, which runs them instead, such as"
+                       " tcp://127.0.0.1:8786 (the extra odelearn[dask])")  # fmt: skip
+    board.add_argument("--out", metavar="DIR", default="figures/scoreboard", help="for the JSON files; what is finished"
+                       " there is not run again (default: figures/scoreboard)")  # fmt: skip
+    board.add_argument("--page", metavar="FILE.md", default="notebooks/scoreboard.md", help="what is written (default:"
+                       " notebooks/scoreboard.md)")  # fmt: skip
+    board.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 # What an argument may be. argparse puts the name of the argument before the message.

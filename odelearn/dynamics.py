@@ -135,7 +135,16 @@ def checked_slope(dz, z):
         raise TypeError("f returned None; f(z, t, theta) must return dz/dt")
     refuse_subclass("f", dz, verb="returned")
     if not hasattr(dz, "dtype"):
-        dz = np.array(dz)
+        kind = type(dz).__name__
+        try:
+            dz = np.array(dz)
+        except ValueError:  # parts of several shapes
+            dz = np.array(None)
+        if dz.dtype == object:
+            raise TypeError(
+                f"f returned a {kind}; dz/dt is one array of the shape of z, {z.shape}. odelearn.ravel makes one "
+                "vector of a dict or tuple; inside f join the parts by np.concatenate or np.stack"
+            )
         if dz.dtype.kind in "biuf" or dz.dtype.kind == z.dtype.kind:
             dz = dz.astype(z.dtype)
     if dz.shape != z.shape:

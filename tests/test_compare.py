@@ -8,7 +8,9 @@ import pytest
 from problems import LINEAR, LOTKA_VOLTERRA, NEURAL, OSCILLATING_RATE
 
 from odelearn import (
+    MLP,
     Backsolve,
+    Checkpointed,
     Discrete,
     Forward,
     Interpolating,
@@ -21,7 +23,7 @@ from odelearn import (
     odesolve_vjp,
     rk4,
 )
-from odelearn.verify.compare import compare_gradients
+from odelearn.verify.compare import compare_gradients, measure_memory
 
 p = LOTKA_VOLTERRA
 
@@ -43,9 +45,12 @@ def test_there_is_a_row_for_each_of_the_six(table):
     assert [
         row.method for row in table.rows
     ] == "Backsolve Interpolating Discrete Checkpointed Forward Reversible".split()
-    fields = "method error evals_forward evals_backward pullbacks bytes seconds drift traced_bytes note".split()
+    fields = (
+        "method error evals_forward evals_backward pullbacks bytes seconds drift traced_bytes peak_bytes note".split()
+    )
     assert list(table.rows[0]._fields) == fields
     assert all(0 < row.seconds < 10 and row.traced_bytes > row.bytes > 0 and not row.note for row in table.rows)
+    assert all(row.peak_bytes > row.traced_bytes for row in table.rows)  # what is held is part of it
 
 
 def test_the_error_is_relative_to_the_largest_component_of_the_gradient_of_the_exact_flow(table):
@@ -93,7 +98,7 @@ def test_a_method_that_fails_has_a_row_that_says_so():
     methods = [Backsolve(dopri5(max_steps=2)), Discrete()]
     table = compare_gradients(p.z0, p.f, p.ts, p.theta, loss, dopri5(), methods)
     failed, fine = table.rows
-    assert np.isnan(failed[1:9]).all() and "max_steps = 2" in failed.note
+    assert np.isnan(failed[1:10]).all() and "max_steps = 2" in failed.note
     assert fine.error < 1e-5 and not fine.note
     lines = str(table).split("\n")
     assert lines[2].split() == ["Backsolve(solver=DOPRI5(rtol=1e-06,", "atol=1e-09,", "max_steps=2))", "failed"]
@@ -120,7 +125,7 @@ def test_text_and_html_say_the_same(table):
     heading, *rows = str(table).split("\n")[1:]
     assert str(table).startswith("DOPRI5(rtol=1e-06, atol=1e-09)\n") and repr(table) == str(table)
     assert len(heading) == len(rows[0]) == len(rows[-1])  # the columns are aligned
-    for name in "method error pullbacks bytes traced seconds drift".split():
+    for name in "method error pullbacks bytes traced peak seconds drift".split():
         assert name in heading
 
     class Cells(HTMLParser):
@@ -135,6 +140,42 @@ def test_text_and_html_say_the_same(table):
     cells.feed(table._repr_html_())
     for row in rows:
         assert all(word in cells.data for word in row.split())
+
+
+@pytest.mark.parametrize("tracing", [False, True])
+def test_the_peak_is_that_of_the_way_back_and_holds_what_is_held(tracing):
+    """A method that keeps 8 MB, makes 80 MB on the way forward and 24 MB on the way back, of which no trace is left."""
+
+    def solve(method, f):
+        kept = np.ones(10**6)
+        del (dropped := [np.ones(10**7)])[:]
+        return np.ones(2), lambda a_zs: len([np.ones(3 * 10**6), dropped, kept])
+
+    if tracing:
+        tracemalloc.start()
+    try:
+        held, peak = measure_memory(None, solve, None, lambda zs: zs)
+        assert tracemalloc.is_tracing() == tracing
+    finally:
+        tracemalloc.stop()
+    assert held == pytest.approx(8e6, rel=0.01) and peak == pytest.approx(32e6, rel=0.01)
+
+
+def test_the_peaks_grow_as_the_methods_promise():
+    """Per step: nothing for Backsolve, a state or more for Discrete; Checkpointed's is between."""
+    net = MLP([2, 16, 2])
+    theta, z0 = net.init(np.random.default_rng(0)), np.random.default_rng(1).normal(size=(8, 2))
+
+    def peak(method, n):
+        solve = lambda method, f: method.vjp(z0, net, (0.0, 1.0), theta, rk4(n=n))
+        return measure_memory(method, solve, net, lambda zs: zs)[1]
+
+    growth = []
+    for method in (Backsolve(), Checkpointed(), Discrete()):
+        peak(method, 4)  # the first call leaves things behind that later ones find
+        growth.append((peak(method, 512) - peak(method, 64)) / (512 - 64))
+    state = z0.nbytes
+    assert abs(growth[0]) < 0.1 * state and growth[2] > 4 * state and growth[2] > 3 * growth[1] > 0
 
 
 def test_methods_are_named_by_what_sets_them_apart():
@@ -189,19 +230,22 @@ def test_the_stiff_sweep_shows_drift():
 
 
 def test_memory_grows_as_it_should():
-    """From 32 to 256 steps: not at all, by a few states, or by a factor of 8 over what all of them keep (zs, theta)."""
+    """From 32 to 256 steps: not at all, by a few states, or by as many bytes for each step."""
     from odelearn.experiments.compare import METHODS, memory
 
-    held = memory([32, 256])
-    assert len(held) == len(METHODS)
-    for name in "Backsolve", "Forward", "Reversible":
-        assert held[name][1] == pytest.approx(held[name][0], abs=2048)  # Python's own objects come and go
-    (_, most), (_, least) = held["Discrete"], held["Backsolve"]
-    assert most > 100 * least
-    growth = {name: (after - least) / (before - least) for name, (before, after) in held.items() if name != "Backsolve"}
-    grown = {name: after - before for name, (before, after) in held.items()}
+    measured = memory([32, 144, 256])
+    assert len(measured) == len(METHODS)
+    assert all(p > h for held, peak in measured.values() for h, p in zip(held, peak, strict=True))
+    held = {name: held for name, (held, _) in measured.items()}
+    for name in "Backsolve", "Forward", "Reversible":  # Python's own objects come and go
+        assert held[name] == pytest.approx([held[name][0]] * 3, abs=2048)
+        assert measured[name][1] == pytest.approx([measured[name][1][0]] * 3, abs=4096)  # the peak of the way back
+    assert held["Discrete"][-1] > 100 * held["Backsolve"][-1]
+    grown = {name: bytes[-1] - bytes[0] for name, bytes in held.items()}
     assert 1000 < grown["Checkpointed"] < 0.002 * grown["Discrete"]  # about 8 states more, and no pullbacks
-    assert growth["Discrete"] == pytest.approx(8, rel=0.03) and growth["Interpolating"] == pytest.approx(8, rel=0.15)
+    for name in "Discrete", "Interpolating":
+        before, middle, after = held[name]
+        assert after - middle == pytest.approx(middle - before, rel=0.03) and after > 5 * before
 
 
 @pytest.mark.slow

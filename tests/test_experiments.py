@@ -23,12 +23,13 @@ from odelearn import (
     odesolve,
     rk4,
 )
-from odelearn.autodiff.tape import grad
+from odelearn.autodiff.tape import grad, vjp
 from odelearn.experiments import audit, compare
 from odelearn.experiments.spiral import A, H, film_steps
 from odelearn.experiments.windows import learn_from_windows
+from odelearn.fitting import lotka_volterra
 from odelearn.fitting.gradient_check import check_training, convergence_line, with_fixed_steps
-from odelearn.fitting.models import Model, lotka_volterra_counts, lotka_volterra_log, model_from
+from odelearn.fitting.models import Model, model_from
 from odelearn.fitting.options import solver_from
 from odelearn.fitting.report import curve_of, in_sample_score
 from odelearn.fitting.series import Series
@@ -137,11 +138,25 @@ def test_the_horizon_grows_from_a_few_rows_to_all_of_them():
 def test_lotka_volterra_in_logarithms_is_lotka_volterra():
     """d log y / dt = (dy/dt) / y: the same field in two coordinates."""
     y, theta = np.array([30.0, 4.0]), np.log([0.5, 0.9, 0.02, 0.03])
-    in_logarithms = lotka_volterra_log(np.log(y), 0.0, theta)
-    assert np.allclose(in_logarithms, lotka_volterra_counts(y, 0.0, theta) / y, rtol=1e-14)
+    in_logarithms = lotka_volterra.logs(np.log(y), 0.0, theta)
+    assert np.allclose(in_logarithms, lotka_volterra.counts(y, 0.0, theta) / y, rtol=1e-14)
     assert np.allclose(
-        lotka_volterra_counts(np.array([30.0, 25.0]), 0.0, theta), 0, atol=1e-14
+        lotka_volterra.counts(np.array([30.0, 25.0]), 0.0, theta), 0, atol=1e-14
     )  # gamma/delta, alpha/beta
+
+
+@pytest.mark.parametrize("shapes", [((2,), (4,)), ((3, 2), (4,)), ((5, 2), (5, 4)), ((5, 3, 2), (5, 4))], ids=str)
+@pytest.mark.parametrize("name", ["counts", "logs"])
+def test_the_pullbacks_of_lotka_volterra_are_those_of_the_tape(name, shapes):
+    """One state, several rows, an ensemble, an ensemble of rows."""
+    rng = np.random.default_rng(0)
+    z, theta = (rng.normal(size=shape) for shape in shapes)
+    a, field = rng.normal(size=z.shape), getattr(lotka_volterra, name)
+    dz, pullback = getattr(lotka_volterra, f"{name}_vjp")(z, 0.3, theta)
+    taped, tape_pullback = vjp(field, z, 0.3, theta)
+    assert np.array_equal(dz, taped) and np.array_equal(dz, field(z, 0.3, theta))
+    for mine, expected in zip(pullback(a), tape_pullback(a), strict=True):
+        assert np.shape(mine) == np.shape(expected) and np.allclose(mine, expected, rtol=1e-12, atol=1e-13)
 
 
 def test_r_squared():

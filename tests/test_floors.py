@@ -22,7 +22,7 @@ FLOORS = [  # the ground floor first
     ["neural_ode"],
     ["verify"],
     ["checks", "models", "fitting"],
-    ["experiments"],
+    ["experiments", "course"],
     ["__init__"],  # odelearn itself: the public names
     ["__main__"],
 ]

@@ -7,6 +7,7 @@ import pytest
 
 from odelearn import MLP, check_gradient, complex_step, dopri5, odesolve, rk4, unrolled, value_and_grad, vjp
 from odelearn.models.flow import draw_noise, log_density, log_standard_normal, push_forward, with_log_density
+from odelearn.models.flow_penalties import penalised_log_density, with_penalties
 from odelearn.models.planar import PlanarField, PlanarFlow, planar_layer
 
 EPS = np.finfo(float).eps
@@ -266,3 +267,40 @@ def test_what_makes_no_sense_is_refused_by_name():
         PlanarField(4)(np.ones((3, 2)), 0.0, np.ones(27))
     with pytest.raises(ValueError, match=r"z must be \(N, 2\) for PlanarField"):
         PlanarField(4).trace_vjp(np.ones((3, 3)), 0.0, np.ones(28))
+
+
+# ---- penalties
+
+
+@pytest.mark.parametrize("f", FIELDS, ids=str)
+def test_the_penalties_and_the_gradient_of_a_penalised_likelihood(f):
+    """K and J are the integrals of |f|^2 and |df/dz|^2 along the path; the gradient is that of the complex step."""
+    x, theta = point(f, N=3)
+    flow, weights = with_penalties(f), np.random.default_rng(1).normal(size=(3, 3))
+
+    def loss(x, theta):
+        return np.sum(weights * np.stack(penalised_log_density(x, flow, theta, solver=rk4(n=2))))
+
+    for mine, stepped in (
+        (
+            value_and_grad(lambda theta: loss(x, theta))(theta)[1],
+            complex_step(lambda theta: loss(x + 0j, theta), theta),
+        ),
+        (value_and_grad(lambda x: loss(x, theta))(x)[1], complex_step(lambda x: loss(x, theta + 0j), x)),
+    ):
+        assert close(mine, stepped, ulps=20_000)
+
+    log_p, K, J = penalised_log_density(x, flow, theta, solver=TIGHT)
+    np.testing.assert_allclose(log_p, log_density(x, with_log_density(f), theta, solver=TIGHT), atol=1e-8)
+    ts = np.linspace(1, 0, 401)
+    path = odesolve(x, f, ts, theta, TIGHT).zs
+    speed = np.stack([np.sum(f(z, t, theta) ** 2, axis=1) for z, t in zip(path, ts, strict=True)])
+    norms = [jacobian_of(lambda z, t=t: f(z, t, theta + 0j), z) for z, t in zip(path, ts, strict=True)]
+    norm = np.sum(np.stack(norms) ** 2, axis=(2, 3))
+    np.testing.assert_allclose(K, np.trapezoid(speed[::-1], ts[::-1], axis=0), rtol=1e-4)
+    np.testing.assert_allclose(J, np.trapezoid(norm[::-1], ts[::-1], axis=0), rtol=1e-4)
+
+
+def test_penalties_need_a_jacobian():
+    with pytest.raises(TypeError, match="f must have jacobian_vjp, as MLP and PlanarField"):
+        with_penalties(lambda z, t, theta: z)

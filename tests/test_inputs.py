@@ -1,6 +1,7 @@
 """What comes in is read for what it is or refused in words, and what comes out shares nothing with what is kept."""
 
 import copy
+import math
 import pickle
 from dataclasses import FrozenInstanceError
 
@@ -359,7 +360,7 @@ def test_a_solve_that_would_not_end_is_refused_before_it_begins(solve, message):
         (lambda: odeint(rotate, Z0, TS, THETA), r"z0 is a function.*\(z0, f, ts, theta\)"),
         (lambda: odesolve(Z0, TS, rotate, THETA), r"f must be a function"),
         (lambda: odesolve(Z0, rotate, rotate), "ts must be real numbers"),
-        (lambda: odesolve(Z0, rotate, np.ones((3, 2)), THETA), r"ts must be a vector.*\(3, 2\)"),
+        (lambda: odesolve(Z0, rotate, np.ones((3, 2)), THETA), r"ts must be .*\(3, 2\)"),
         (lambda: AdaptiveSteps("a"), "rtol must be a number or an array of numbers, got 'a'"),
         (lambda: AdaptiveSteps(atol="1e-3"), "atol must be a number or an array of numbers, got '1e-3'"),
         (lambda: AdaptiveSteps(norm="rms"), "norm must be a function.*got 'rms'"),
@@ -407,3 +408,65 @@ def test_a_whole_number_of_the_time_is_refused_on_the_tape():
     f = lambda z, t, theta: z * int(t)
     with pytest.raises(TypeError, match=r"int\(|float"):
         grad(lambda ts: np.sum(odeint(Z0, f, ts, None, rk4(n=2), Discrete())))(np.array(TS))
+
+
+# ---- times of their own, and values that are looked up by time
+
+STAGES = np.array([0.5, 1.5, -1.0])
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        lambda z, t, theta: theta * z * STAGES[int(t)],
+        lambda z, t, theta: theta * z * list(STAGES)[t],
+        lambda z, t, theta: theta * z * STAGES[math.floor(t)],
+        lambda z, t, theta: theta * z * STAGES[round(t)],
+        lambda z, t, theta: theta * z * STAGES[t],
+    ],
+)
+def test_an_index_made_of_a_traced_time_says_what_to_write(field):
+    """A field that is given to the tape; without it (odesolve), Python's own int(t) is as good as any other number."""
+    with pytest.raises(TypeError, match=r"int\(np\.floor\(x\)\).*np\.interp"):
+        odesolve_vjp(Z0, field, (0.0, 2.0), [0.3], rk4(n=2), Discrete())
+
+
+def test_what_the_error_of_int_advises_works():
+    """A step of t has derivative 0 between its jumps, so all of dL/dts comes from the ends; np.interp has a slope."""
+    steps = lambda z, t, theta: theta[0] * z * STAGES[int(np.floor(t))]
+    _, pullback = odesolve_vjp(1.0, steps, (0.1, 0.9), [0.3], dopri5(1e-10, 1e-12), Discrete())
+    g, z_end = pullback(np.array([0.0, 1.0])), np.exp(0.3 * 0.5 * 0.8)
+    np.testing.assert_allclose(g.ts, [-0.15 * z_end, 0.15 * z_end], rtol=1e-8)
+    ramp = lambda z, t, theta: theta[0] * np.interp(t, [0.0, 2.0], [0.0, 2.0]) + 0 * z
+    _, pullback = odesolve_vjp(1.0, ramp, (0.1, 0.9), [0.3], rk4(n=3), Discrete())
+    np.testing.assert_allclose(pullback(np.array([0.0, 1.0])).ts, [-0.3 * 0.1, 0.3 * 0.9], rtol=1e-12)
+
+
+def test_rows_with_times_of_their_own_are_told_what_to_do_and_it_works():
+    """Two rows, with 3 times each from the same start: by all their times, and by a unit of time for each row."""
+    own = np.array([[0.0, 0.0], [0.3, 0.5], [0.8, 1.0]])
+    z0, f = np.array([[1.0], [2.0]]), lambda z, t, theta: theta * z * np.cos(t)
+    exact = z0[:, 0] * np.exp(0.7 * np.sin(own))
+    for call in odesolve, odeint:
+        with pytest.raises(ValueError, match=r"got shape \(3, 2\).*np\.unique\(ts\).*dense=True.*span f\("):
+            call(z0, f, own, [0.7])
+    ts, where = np.unique(own, return_inverse=True)
+    zs = odesolve(z0, f, ts, [0.7], dopri5(1e-9, 1e-11, dense=True)).zs
+    np.testing.assert_allclose(zs[where.reshape(own.shape), [0, 1], 0], exact, rtol=1e-7)
+    start, span = own[0][:, None], (own[-1] - own[0])[:, None]
+    scaled = lambda z, s, theta: span * f(z, start + s * span, theta)
+    np.testing.assert_allclose(odesolve(z0, scaled, (0, 1), [0.7], dopri5(1e-9)).zs[-1, :, 0], exact[-1], rtol=1e-7)
+
+
+def test_a_tree_is_told_to_ravel_wherever_it_comes_in():
+    tree = {"x": np.ones(2), "v": np.ones((3, 2))}
+    f = lambda z, t, theta: z
+    for z0 in tree, tuple(tree.values()):
+        with pytest.raises((TypeError, ValueError), match=r"z0, unravel = odelearn\.ravel\(tree\)"):
+            odesolve(z0, f, TS)
+    for theta in tree, tuple(tree.values()):
+        with pytest.raises(ValueError, match=r"theta, unravel = odelearn\.ravel\(tree\)"):
+            odesolve(Z0, f, TS, theta)
+    for dz in tree, tuple(tree.values()):
+        with pytest.raises(TypeError, match=f"f returned a {type(dz).__name__}; .*odelearn.ravel"):
+            odesolve(Z0, lambda z, t, theta, dz=dz: dz, TS)

@@ -5,6 +5,7 @@ import pytest
 
 from odelearn import MLP, Discrete, complex_step, counted, grad, odeint, odesolve, ravel, rk4
 from odelearn.autodiff import tape
+from odelearn.nn import mlp_fast, mlp_tanh
 from odelearn.nn.activations import ACTIVATIONS, ONE, SLOPE_FROM_Y
 from odelearn.nn.mlp import integer_power
 
@@ -412,3 +413,32 @@ def test_what_does_not_fit_the_net_is_refused_by_name():
         odesolve(np.ones((4, 1)), f, (0.0, 1.0), theta)
     with pytest.raises(ValueError, match=r"MLP\(\[2, 3\].* is no dynamics"):
         odesolve(z, MLP([2, 3]), (0.0, 1.0), np.ones(9))
+
+
+@pytest.mark.parametrize("dtype", ["f", "d", "F", "D"])
+@pytest.mark.parametrize("shape", [(2,), (5, 2), (3, 4, 2), (40, 2)], ids=str)
+@pytest.mark.parametrize("power", [1, 2, 3, 5])
+def test_one_hidden_layer_of_tanh_written_out_is_the_general_form_bit_for_bit(power, shape, dtype):
+    """40 rows of 30 units are a stage too large to wait. In weighted sums the factors may stand in another place."""
+    f = MLP((2, 30, 2), power=power)
+    rng = np.random.default_rng(power)
+    draw = lambda *shape: (rng.normal(size=shape) + (1j * rng.normal(size=shape) if dtype in "FD" else 0)).astype(dtype)
+    theta, Zs, a = 0.3 * draw(f.size), draw(3, *shape), draw(*shape)
+    assert mlp_tanh.fits(f) and not mlp_tanh.fits(MLP((2, 30, 2), "sin")) and not mlp_tanh.fits(MLP((2, 4, 4, 2)))
+    out, general = mlp_tanh.bind(f, theta, Zs[0]), mlp_fast.bind(f, theta, Zs[0])
+    terms = [], []
+    for Z in Zs:
+        k = np.empty((4, *shape), dtype)
+        out.value(Z, 0.0, k[0, ...])
+        general.value(Z, 0.0, k[1, ...])
+        pulls = out.vjp(Z, 0.0, k[2, ...]), general.vjp(Z, 0.0, k[3, ...])
+        assert (k == k[0]).all() and k[0].any()
+        (a_z, a_t, term), (b_z, b_t, other) = (pull(a) for pull in pulls)
+        np.testing.assert_array_equal(a_z, b_z)
+        assert a_z.dtype == dtype and a_t == b_t == 0
+        terms[0].append(term)
+        terms[1].append(other)
+    np.testing.assert_array_equal(out.sum_theta(terms[0]), general.sum_theta(terms[1]))
+    weights = np.array([0.5, -1.0, 2.0], np.dtype(dtype).type(0).real.dtype)
+    x, y = out.sum_theta(terms[0], weights), general.sum_theta(terms[1], weights)
+    assert x.shape == (f.size,) and np.abs(x - y).max() < 20 * np.finfo(dtype).eps * np.abs(y).max()

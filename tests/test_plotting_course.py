@@ -68,6 +68,9 @@ CALLS = {  # "module.function": (positional arguments, of the shapes that the do
         {"a": falling(9), "b": falling(9)},
     ),
     "promises.precision": ({name: list(zip(ns, line, strict=True)) for name, line in methods.items()},),
+    "flows.estimator": ({"rademacher": x, "gaussian": 2 * x}, 0.4),
+    "flows.matched": ((4, np.outer(t, t)), {"CNF": xy, "NF": xy}),
+    "flows.samples": (np.stack([xy, 2 * xy]), [0.0, 1.0], xy),
 }
 
 

@@ -269,7 +269,8 @@ class Traced:
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
             "an ordinary array cannot hold traced values: for np.array([x, y]) write np.stack([x, y]), for "
-            "np.asarray(x) just x, for A.dot(x) A @ x, and instead of z[i] = x join the parts of z by np.stack"
+            "np.asarray(x) just x, for A.dot(x) A @ x, for values[x] values[int(np.floor(x))] or np.interp(x, places, "
+            "values), and instead of z[i] = x join the parts of z by np.stack"
         )
 
     def __float__(self):
@@ -278,4 +279,16 @@ class Traced:
             "float, write np.sin(x), and instead of z[i] = x join the parts of z by np.stack"
         )
 
-    __int__ = __complex__ = __float__
+    __complex__ = __float__
+
+    def __int__(self):
+        raise CutTrace(
+            "int(x), or x as an index, would cut the trace of x. A whole number made of x goes in steps, so its "
+            "derivative is 0: int(np.floor(x)) says that this is meant. To look up values by time, np.interp(t, times, "
+            "values) has a derivative; and instead of z[i] = x join the parts of z by np.stack"
+        )
+
+    __index__ = __floor__ = __ceil__ = __trunc__ = __int__
+
+    def __round__(self, digits=None):
+        return self.__int__()

@@ -16,7 +16,7 @@ from ..verify.compare import (
     compare_gradients,
     describe,
     flatten,
-    measure_traced_bytes,
+    measure_memory,
     measure_work,
     reference_gradient,
 )
@@ -115,7 +115,7 @@ def stiff_sweep(lambdas):
 
 
 def rows_of(methods, problem, solver, reference):
-    """What compare_gradients would measure, but for seconds and tracemalloc's bytes: one run a method."""
+    """What compare_gradients would measure, but for seconds and what tracemalloc sees: one run a method."""
     z0, f, ts, theta, loss = problem
     solve = lambda method, f: method.vjp(z0, f, ts, theta, solver)
     return [measure_work(method, solve, f, grad(loss), reference) for method in methods]
@@ -149,18 +149,21 @@ def precision(problem, rtols):
 
 
 def memory(ns):
-    """method -> [bytes held between the passes, by tracemalloc], for n steps of RK4 through the network, a batch of 8.
+    """method -> (bytes held between the passes, peaks of the backward pass), each a list for n steps of RK4, by
+    tracemalloc: the network, a batch of 8.
 
     Forward, with a pullback for each of 16 components, soon takes too long; its memory does not grow anyway.
     """
     rng = np.random.default_rng(0)
     z0, theta = rng.normal(size=(8, 2)), NET.init(rng)
 
-    def held(method, n):
-        return measure_traced_bytes(method, lambda method, f: method.vjp(z0, f, [0.0, 1.0], theta, rk4(n=int(n))), NET)
+    def measure(method, n):
+        solve = lambda method, f: method.vjp(z0, f, [0.0, 1.0], theta, rk4(n=int(n)))
+        return measure_memory(method, solve, NET, lambda zs: zs)
 
-    bytes_held = {}
+    measured = {}
     for method in METHODS:
-        held(method, ns[0])  # the first time warms up
-        bytes_held[describe(method)] = [held(method, n) for n in (ns[:3] if isinstance(method, Forward) else ns)]
-    return bytes_held
+        measure(method, ns[0])  # the first time warms up
+        points = [measure(method, n) for n in (ns[:3] if isinstance(method, Forward) else ns)]
+        measured[describe(method)] = tuple(zip(*points, strict=True))
+    return measured

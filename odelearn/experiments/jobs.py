@@ -128,12 +128,13 @@ def write_record(job, folder, record):
     path = job.path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with signals_deferred(), atomic_write(path) as draft:
-        draft.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 # ---- the work
 
 Finished = namedtuple("Finished", "results failures")
+PATIENCE = "10s"  # with a Dask scheduler that does not answer
 
 
 def run_jobs(jobs, folder, n_jobs=1, dask=None, progress="jobs"):
@@ -194,9 +195,9 @@ def attempts(jobs, n_jobs, dask, own_bars):
         yield from (attempt(*call) for call in calls)
         return
     joblib = needed("joblib", "scoreboard" if dask is None else "dask")
-    parallel = {"n_jobs": n_jobs} if dask is None else {"backend": "dask", "n_jobs": -1, "pre_dispatch": "all"}
-    with connected(dask):
-        run = joblib.Parallel(**parallel, batch_size=1, return_as="generator_unordered")
+    backend = {"n_jobs": n_jobs} if dask is None else {"backend": "dask", "n_jobs": -1}
+    with connected(dask), joblib.parallel_config(**backend):
+        run = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
         yield from run(joblib.delayed(attempt)(*call) for call in calls)
 
 
@@ -239,7 +240,7 @@ def connected(dask):
         return
     Client = needed("distributed", "dask").Client
     try:
-        client = Client(dask, timeout="10s")
+        client = Client(dask, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise UsageError(f"--dask {dask}: no scheduler answers there: {one_line(error)}") from None
     with client:

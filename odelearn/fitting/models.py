@@ -5,6 +5,7 @@ import numpy as np
 from ..dynamics import Dynamics
 from ..nn.mlp import MLP
 from .fields import RowByRow, Standardised, WithInputs
+from .lotka_volterra import counts, counts_vjp, logs, logs_vjp
 from .model_file import Model, is_file, model_from_file
 from .options import UsageError
 
@@ -100,26 +101,5 @@ def lotka_volterra(series, hidden=0):
         raise UsageError(f"--model lotka-volterra counts individuals, but the means are {means[0]:g} and {means[1]:g}")
     omega = 2 * np.pi / series.span
     theta0 = np.log([omega, omega, omega / means[1], omega / means[0]])
-    field = lotka_volterra_log if series.log else lotka_volterra_counts
-    return Model(Dynamics(field), theta0, "Lotka-Volterra", by_rows=True)
-
-
-SIGNS = np.array([1.0, -1.0])  # prey grows alone and is eaten; the predator starves alone and eats
-
-
-def rates_like(z, theta):
-    """exp(theta) in the shape (..., 2) of the rows of z: growing alone, and meeting; theta (4,), or (E, 4)."""
-    rates = np.exp(theta)
-    if theta.ndim == 2:
-        rates = rates.reshape(theta.shape[0], *[1] * (z.ndim - 2), 4)
-    return rates[..., :2], rates[..., 2:]
-
-
-def lotka_volterra_log(z, t, theta):
-    alone, meeting = rates_like(z, theta)
-    return SIGNS * (alone - meeting * np.exp(z[..., ::-1]))
-
-
-def lotka_volterra_counts(z, t, theta):
-    alone, meeting = rates_like(z, theta)
-    return SIGNS * z * (alone - meeting * z[..., ::-1])
+    field = Dynamics(logs, logs_vjp) if series.log else Dynamics(counts, counts_vjp)
+    return Model(field, theta0, "Lotka-Volterra", by_rows=True)

@@ -7,7 +7,6 @@ from ..dynamics import Dynamics, as_dynamics
 from ..gradients.discrete import Discrete
 from ..neural_ode import odeint
 from ..nn.mlp import MLP
-from ..nn.mlp_jacobian import jacobian_vjp
 from ..solvers.solver import dopri5
 
 TIGHT = dopri5(1e-6, 1e-6)  # every likelihood that is reported is solved like this, whatever the training did
@@ -87,7 +86,7 @@ class WithLogDensity(Dynamics):
 
 def estimate_of_mlp(f, z, t, theta, eps):
     """eps^T (df/dz) eps for every row by the derivative along eps, and its pullback."""
-    dz, J_eps, pullback = jacobian_vjp(f, z, t, theta, eps)
+    dz, J_eps, pullback = f.jacobian_vjp(z, t, theta, eps)
     return (
         dz,
         np.einsum("nij,nj->n", J_eps, eps),

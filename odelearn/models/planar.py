@@ -48,13 +48,36 @@ class PlanarField(Dynamics):
         return W.reshape(D, M), b, U.reshape(M, D), *gates
 
     def __call__(self, z, t, theta):
-        W, b, U, alpha, beta = self.unravel(theta)
-        y = np.tanh(np.dot(z, W) + b)
-        return np.dot(y, U if alpha is None else sigmoid(alpha * t + beta)[:, np.newaxis] * U)  # (9)
+        return self.vjp(z, t, theta)[0]
 
     def vjp(self, z, t, theta):
-        dz, _, pullback = self.value_and_trace_vjp(z, t, theta)
-        return dz, lambda a: pullback(a, np.zeros(len(z), z.dtype))
+        """As for any Dynamics. t may also be (N, 1), a time for each row; a_t is then (N, 1)."""
+        self.check_rows(z)
+        W, b, U, alpha, beta = self.unravel(theta)
+        y, g = np.tanh(np.dot(z, W) + b), self.gates(t, alpha, beta)  # (N, M); (M,) or (N, M)
+
+        def pullback(a):
+            a_gy = np.dot(a, U.T)
+            a_pre = a_gy * g * (1 - y * y)
+            parts = [np.dot(z.T, a_pre).reshape(-1), np.add.reduce(a_pre), np.dot((g * y).T, a).reshape(-1)]
+            a_t = 0.0
+            if self.gated:
+                a_logit = a_gy * y * (g * (1 - g))  # (N, M)
+                parts += [np.add.reduce(a_logit * t), np.add.reduce(a_logit)]
+                a_t = np.dot(a_logit, alpha)
+                a_t = a_t[:, np.newaxis] if np.ndim(t) else np.add.reduce(a_t)
+            return np.dot(a_pre, W.T), a_t, np.concatenate(parts)
+
+        return np.dot(g * y, U), pullback  # (9)
+
+    def gates(self, t, alpha, beta):
+        """g_m(t), or 1."""
+        t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
+        return sigmoid(alpha * t + beta) if self.gated else 1.0
+
+    def check_rows(self, z):
+        if len(z.shape) != 2 or z.shape[1] != self.D:
+            raise ValueError(f"z must be (N, {self.D}) for {self}, got shape {z.shape}")
 
     def trace_vjp(self, z, t, theta):
         """tr df/dz (N,), and pullback(a) -> a_z, a_t, a_theta."""
@@ -63,32 +86,53 @@ class PlanarField(Dynamics):
 
     def value_and_trace_vjp(self, z, t, theta):
         """dz (N, D), tr df/dz (N,), and pullback(a, a_trace) -> a_z, a_t, a_theta."""
-        if len(z.shape) != 2 or z.shape[1] != self.D:
-            raise ValueError(f"z must be (N, {self.D}) for {self}, got shape {z.shape}")
-        W, b, U, alpha, beta = self.unravel(theta)
-        t = float(t) if isinstance(t, float) else t  # NumPy's own float64 would turn float32 into float64
-        g = np.ones_like(b) if alpha is None else sigmoid(alpha * t + beta)  # (M,)
-        y = np.tanh(np.dot(z, W) + b)  # (N, M)
-        slope = 1 - y * y  # tanh'
-        c = np.sum(W.T * U, axis=1)  # u_m^T w_m
-        gU, gc = g[:, np.newaxis] * U, g * c
-        dz, trace = np.dot(y, gU), np.dot(slope, gc)  # (9), (10)
+        units, pullback = self.units_vjp(z, t, theta)
+        dz, slope, gU, W = units
+        c = np.sum(W.T * gU, axis=1)  # g_m u_m^T w_m
 
-        def pullback(a, a_trace):
-            a_pre = slope * (np.dot(a, gU.T) - 2 * y * (a_trace[:, np.newaxis] * gc))  # tanh'' = -2 tanh tanh'
-            a_gU, a_gc = np.dot(y.T, a), np.dot(slope.T, a_trace)
-            a_c = g * a_gc
-            a_W = np.dot(z.T, a_pre) + a_c * U.T
-            a_U = g[:, np.newaxis] * a_gU + a_c[:, np.newaxis] * W.T
+        def trace_pullback(a, a_trace):
+            a_c = np.dot(slope.T, a_trace)[:, np.newaxis]  # (M, 1)
+            return pullback(a, a_trace[:, np.newaxis] * c, a_c * W.T, (a_c * gU).T)
+
+        return dz, np.dot(slope, c), trace_pullback  # (10)
+
+    def jacobian_vjp(self, z, t, theta):
+        """dz (N, D), J (N, D, D) with J[n, i, j] = d dz_nj / d z_ni, and pullback(a, a_J) -> a_z, a_t, a_theta."""
+        units, pullback = self.units_vjp(z, t, theta)
+        dz, slope, gU, W = units
+        C = (W.T[:, :, np.newaxis] * gU[:, np.newaxis, :]).reshape(self.M, -1)  # J_n = sum_m slope_nm C_m
+
+        def jacobian_pullback(a, a_J):
+            a_J = a_J.reshape(len(z), -1)
+            a_C = np.dot(slope.T, a_J).reshape(self.M, self.D, self.D)
+            a_gU, a_W = np.einsum("mij,im->mj", a_C, W), np.einsum("mij,mj->im", a_C, gU)
+            return pullback(a, np.dot(a_J, C.T), a_gU, a_W)
+
+        return dz, np.dot(slope, C).reshape(-1, self.D, self.D), jacobian_pullback
+
+    def units_vjp(self, z, t, theta):
+        """(dz, slope, gU, W) with slope = tanh' (N, M) and gU = g_m u_m (M, D), and the pullback of these four:
+
+        pullback(a, a_slope, a_gU, a_W) -> a_z, a_t, a_theta. One t for all rows.
+        """
+        self.check_rows(z)
+        W, b, U, alpha, beta = self.unravel(theta)
+        g = self.gates(t, alpha, beta) * np.ones_like(b)  # (M,)
+        y = np.tanh(np.dot(z, W) + b)  # (N, M)
+        slope, gU = 1 - y * y, g[:, np.newaxis] * U
+
+        def pullback(a, a_slope, a_gU, a_W):
+            a_pre = slope * (np.dot(a, gU.T) - 2 * y * a_slope)  # tanh' = slope, tanh'' = -2 tanh slope
+            a_gU = a_gU + np.dot(y.T, a)
+            a_W, a_U = a_W + np.dot(z.T, a_pre), g[:, np.newaxis] * a_gU
             parts, a_t = [a_W.reshape(-1), np.add.reduce(a_pre), a_U.reshape(-1)], 0.0
             if alpha is not None:
-                a_g = np.sum(a_gU * U, axis=1) + a_gc * c
-                a_logit = a_g * (g * (1 - g))
+                a_logit = np.sum(a_gU * U, axis=1) * (g * (1 - g))
                 parts += [a_logit * t, a_logit]
                 a_t = np.dot(a_logit, alpha)
             return np.dot(a_pre, W.T), a_t, np.concatenate(parts)
 
-        return dz, trace, pullback
+        return (np.dot(y, gU), slope, gU, W), pullback  # (9)
 
 
 class PlanarFlow:
@@ -118,8 +162,8 @@ class PlanarFlow:
         return f"PlanarFlow({self.K}, D={self.D})"
 
     def init(self, rng):
-        """Random theta (P,), every entry N(0, 0.3^2)."""
-        return rng.normal(0, 0.3, self.size)
+        """Random theta (P,), every entry N(0, 0.1^2): at first the flow is nearly the identity."""
+        return rng.normal(0, 0.1, self.size)
 
     def __call__(self, z, theta):
         """z_K (N, D), and sum_k log|det dz_{k+1}/dz_k| (N,)."""

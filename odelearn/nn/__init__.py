@@ -1,8 +1,8 @@
 """Neural networks as dynamics, with pullbacks derived by hand.
 
-Read mlp first; mlp_fast does the same in fewer NumPy calls, mlp_ensemble for many nets in one solve; activations is
-the table of all three. mlp_jacobian has df/dz and its trace, gru reads sequences, conv sees images, losses has
-what training minimises.
+Read mlp first; mlp_fast does the same in fewer NumPy calls, mlp_tanh for the commonest shape, mlp_ensemble for many
+nets in one solve; activations is the table of them all. mlp_jacobian has df/dz and its trace, gru reads sequences,
+conv sees images, losses has what training minimises.
 """
 
 from . import losses

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..dynamics import Dynamics
-from . import mlp_ensemble, mlp_fast, mlp_jacobian
+from . import mlp_ensemble, mlp_fast, mlp_jacobian, mlp_tanh
 from .activations import ACTIVATIONS
 
 
@@ -181,7 +181,9 @@ class MLP(Dynamics):
 
     def bind(self, theta, z0):
         """The same for solvers, which come back thousands of times with one theta, or with theta (E, P)."""
-        return (mlp_fast if theta.ndim == 1 else mlp_ensemble).bind(self, theta, z0)
+        if theta.ndim == 2:
+            return mlp_ensemble.bind(self, theta, z0)
+        return (mlp_tanh if mlp_tanh.fits(self) else mlp_fast).bind(self, theta, z0)
 
     def trace_vjp(self, z, t, theta):
         """tr df/dz (N,) for every row, by hand, and pullback(a) -> a_z (N, D), a_t, a_theta (P,) for a (N,).
@@ -202,6 +204,10 @@ class MLP(Dynamics):
     def value_and_trace_vjp(self, z, t, theta):
         """dz, trace, and pullback(a, a_trace) of both: vjp and trace_vjp at once, which share most of their work."""
         return mlp_jacobian.value_and_trace_vjp(self, z, t, theta)
+
+    def jacobian_vjp(self, z, t, theta, v=None):
+        """dz, the Jacobian J[n, i, j] = d dz_nj / d z_ni, and pullback(a, a_J) of both: see mlp_jacobian."""
+        return mlp_jacobian.jacobian_vjp(self, z, t, theta, v)
 
     def _members(self, z, t, theta):
         """0 ... E - 1, for theta (E, P) and z (E, ..., D)."""

@@ -15,7 +15,6 @@ from itertools import repeat
 import numpy as np
 
 from ..dynamics import Bound, weighted_sum
-from . import mlp_fast
 from .activations import SLOPE_FROM_Y
 from .mlp_fast import SMALL, check_fit, in_place, join_stages, lower_power, matrices
 
@@ -25,7 +24,7 @@ BLOCK = 2**24
 def bind(f, theta, z0):
     """The Bound of an ensemble: value, vjp and sum_theta for theta (E, P) and for states like z0 (E, ..., D)."""
     if len(theta) == 1:
-        return of_one(mlp_fast.bind(f, theta[0], z0[0]))
+        return of_one(f.bind(theta[0], z0[0]))
     check_fit(f, z0)
     E, D, p, time = len(theta), f.sizes[0], f.power, f.time is not None
     Ws = matrices(f, theta)

@@ -48,7 +48,7 @@ def bind(f, theta, z0):
     backs, back_0 = [W.T.copy() for W in Ws[1:]], Ws[0][:-1].T.copy()  # nobody wants the cotangent of a 1
     back_0[:, :D] *= p  # a_z = (a_pre W0^T) p z^(p-1)
     ones = np.ones((z0.size // D, D + 1 + time), z0.dtype)
-    small, from_y = len(ones) * max(f.sizes) <= SMALL, f.activation in SLOPE_FROM_Y
+    small, from_y = is_small(f, z0), f.activation in SLOPE_FROM_Y
     x0 = ones.copy()  # value keeps nothing: it always writes into the same arrays
     x0_z, layers = x0[:, :D], [(W, np.empty((len(ones), W.shape[1]), z0.dtype)) for W in hidden]
 
@@ -95,6 +95,11 @@ def bind(f, theta, z0):
 
     sum_theta = partial(sum_uses, f, threading.local()) if small else weighted_sum
     return Bound(value, vjp, sum_theta) if z0.ndim == 2 else by_rows(value, vjp, sum_theta, D)
+
+
+def is_small(f, z0):
+    """Whether a_theta of a stage waits to be summed with that of others."""
+    return z0.size // f.sizes[0] * max(f.sizes) <= SMALL
 
 
 def check_fit(f, z0):

@@ -30,7 +30,7 @@ def gradients_figure(precision, ns, memory, sweep):
 
     precision  {method: [(evaluations of f and pullbacks, relative error of the gradient), ...]}
     ns         numbers of steps N, the smallest first
-    memory     {method: the bytes held between the passes, for each of ns or the first of them}
+    memory     {method: (bytes held between the passes, peaks of the backward pass), for each of ns or the first}
     sweep      {lambda: [Row, ...]}, the mildest first: rows with .method, .error, .drift, .note, Backsolve first
     Returns the Figure.
     """
@@ -51,14 +51,18 @@ def draw_precision(ax, precision):
 
 
 def draw_memory(ax, ns, memory):
+    """Solid lines: held between the passes. Dotted lines: the most at any time of the backward pass."""
     n = np.array([ns[0], ns[-1]], float)
     for label, growth, name in ("O(1)", n**0, "Backsolve"), ("O(√N)", n**0.5, "Checkpointed"), ("O(N)", n, "Discrete"):
-        line = 0.6 * memory[name][-1] * growth / growth[-1]
+        line = 0.6 * memory[name][0][-1] * growth / growth[-1]
         ax.plot(n, line, color=GREY, lw=1.1, ls=(0, (4, 2)), zorder=0)
         ax.annotate(label, (n[-1], line[-1]), (5, 0), textcoords="offset points", color="#555555", va="center")
-    for name, held in memory.items():
-        ax.loglog(ns[: len(held)], held, **method_line(name))
-    ax.set(title="Memory: MLP(2, 50, 2), RK4", xlabel="number of steps N", ylabel="bytes held between the passes")
+    for name, (held, peak) in memory.items():
+        look = method_line(name)
+        ax.loglog(ns[: len(held)], held, **look)
+        ax.loglog(ns[: len(peak)], peak, color=look["color"], lw=1.2, ls=":")
+    ax.set(title="Memory: MLP(2, 50, 2), RK4", xlabel="number of steps N")
+    ax.set_ylabel("bytes held between the passes;\ndotted: peak of the backward pass")
     ax.set_xlim(0.8 * n[0], 2.6 * n[-1])
 
 

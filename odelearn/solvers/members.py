@@ -22,11 +22,13 @@ class Members:
     """Which members of an ensemble go on. They stand along one axis of the state: (E, ..., D), or (2, E, ..., D).
 
     alive (E,)    False for a member that was not finite at the beginning, or has been dropped
+    complete      whether all are alive
     """
 
     def __init__(self, z, axis=0):
         self.axis = axis
         self.alive = self.finite(z)
+        self.complete = bool(self.alive.all())
 
     def finite(self, x):
         """(E,) whether all components of a member are finite."""
@@ -40,7 +42,7 @@ class Members:
 
     def fill(self, x, axis=None):
         """x with 0 in the rows of those who have been dropped, so that nobody stumbles over their nan."""
-        return x if self.alive.all() else self.put(0, x, ~self.alive, axis)
+        return x if self.complete else self.put(0, x, ~self.alive, axis)
 
     def norm(self, norm):
         """The norm over the components of those who go on."""
@@ -64,7 +66,7 @@ class Members:
 
     def seen(self, step):
         """The step as a controller may see it: rows of those who have been dropped are 0."""
-        if self.alive.all():
+        if self.complete:
             return step
         step = copy(step)
         step.z, step.z_next, step.k = self.fill(step.z), self.fill(step.z_next), self.fill(step.k, self.axis + 1)
@@ -72,7 +74,7 @@ class Members:
 
     def drop(self, bad, error):
         """The members `bad` (E,) go on no more. The warning has the words of the SolverError that stopped them."""
-        self.alive = self.alive & ~bad
+        self.alive, self.complete = self.alive & ~bad, False
         if not self.alive.any():
             raise error
         who = ", ".join(map(str, np.flatnonzero(bad)))

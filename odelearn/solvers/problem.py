@@ -7,7 +7,7 @@ import numpy as np
 
 from ..dynamics import as_dynamics, refuse_subclass
 
-RAVEL = "a tree of arrays becomes one vector by odelearn.ravel"
+RAVEL = "{}, unravel = odelearn.ravel(tree) makes one vector of a dict or tuple, and unravel({}) gives it back inside f"
 REAL_OF = {"f": np.float32, "d": np.float64, "F": np.float32, "D": np.float64}  # the four dtypes a state may have
 
 
@@ -41,11 +41,13 @@ def checked_state(z0):
     try:
         x = np.array(z0, order="C")  # a copy: the solution keeps it as zs[0]
     except ValueError as error:
-        raise ValueError(f"z0 must be an array of numbers, its rows of the same length; {RAVEL} ({error})") from None
+        raise ValueError(
+            f"z0 must be an array of numbers, its rows of the same length; {RAVEL.format('z0', 'z')} ({error})"
+        ) from None
     if x.dtype.char not in REAL_OF:
         if x.dtype.kind not in "biuf":
             what = f"dtype {x.dtype}" if isinstance(z0, np.ndarray) else type(z0).__name__
-            raise TypeError(f"z0 must be an array of numbers, got {what}; {RAVEL}")
+            raise TypeError(f"z0 must be an array of numbers, got {what}; {RAVEL.format('z0', 'z')}")
         x = x.astype(np.float64)
     if x.size == 0:
         raise ValueError(f"z0 has shape {x.shape}: there is nothing to integrate")
@@ -58,6 +60,13 @@ def checked_times(ts):
     if ts.dtype.kind not in "biuf":
         raise TypeError(f"ts must be real numbers, got dtype {ts.dtype}")
     ts = ts.astype(np.float64)
+    if ts.ndim == 2:
+        raise ValueError(
+            f"ts must be (T,), and all rows of z0 share it; got shape {ts.shape}. Rows that start together can be "
+            "solved at all their times, np.unique(ts), by a solver with dense=True; take from zs what belongs to each "
+            "row. Otherwise give each row a unit of time of its own, dz/ds = span f(z, start + s span) for s from 0 to "
+            "1 with start and span (N, 1), or solve in groups of rows that share their times"
+        )
     if ts.ndim != 1 or ts.size == 0:
         raise ValueError(f"ts must be a vector of at least one time, got shape {ts.shape}")
     check_finite("ts", ts)
@@ -76,10 +85,10 @@ def checked_parameters(theta, z0):
     try:
         theta = np.asarray(theta)
     except ValueError as error:
-        raise ValueError(f"theta must be one flat vector (P,); {RAVEL} ({error})") from None
+        raise ValueError(f"theta must be one flat vector (P,); {RAVEL.format('theta', 'theta')} ({error})") from None
     if theta.ndim not in (1, 2):
         got = what if theta.dtype == object else f"shape {theta.shape}"
-        raise ValueError(f"theta must be one flat vector (P,), got {got}; odelearn.ravel makes it one")
+        raise ValueError(f"theta must be one flat vector (P,), got {got}; {RAVEL.format('theta', 'theta')}")
     if theta.ndim == 2 and (z0.ndim < 2 or len(z0) != len(theta)):
         raise ValueError(
             f"theta of shape {theta.shape} has {len(theta)} members, so z0 must be ({len(theta)}, ..., D), one state a "

@@ -67,8 +67,7 @@ class Solver:
 
     def stepper(self, field, z0, ts, ledger=None, members=None, lend=False):
         """The Stepper of one solve for states like z0 at the times ts."""
-        equal = isinstance(self.control, FixedSteps) and members is None
-        stepper = FixedStepper if equal else Stepper
+        stepper = FixedStepper if isinstance(self.control, FixedSteps) else Stepper
         return stepper(self, field, z0, mesh_times(self, ts), ledger, members, lend)
 
 
@@ -159,9 +158,10 @@ class FixedStepper(Stepper):
         plan.k += 1
         t_next = t_end if plan.k == plan.n else plan.t0 + plan.k * plan.h
         step = rk_step(self.scheme, z, t, plan.h, t_next, self.first_slope if z is self.z else None, self.lend)
-        self.accepted += 1
         if not is_finite(step.z_next):
-            raise errors.non_finite(step, self.accepted, plan.step)
+            plan.attempts = self.accepted
+            self.accept(step)  # raises the error, or drops members of an ensemble
+        self.accepted += 1
         if self.ledger is not None:
             self.ledger.append(Attempt(t, plan.h, math.nan, True))
         plan.step, self.z = step, step.z_next

@@ -29,8 +29,8 @@ REFERENCE = dop853(rtol=1e-12, atol=1e-14)
 
 Row = namedtuple(
     "Row",
-    "method error evals_forward evals_backward pullbacks bytes seconds drift traced_bytes note",
-    defaults=[np.nan] * 8 + [""],
+    "method error evals_forward evals_backward pullbacks bytes seconds drift traced_bytes peak_bytes note",
+    defaults=[np.nan] * 9 + [""],
 )
 
 
@@ -95,7 +95,7 @@ def flatten(g):
     return np.concatenate([np.ravel(g.z0), g.ts, g.theta])
 
 
-# ---- one method: three runs, because to count slows down, and so does tracemalloc
+# ---- one method, in runs of their own for work, time and memory: to count slows down, and so does tracemalloc
 
 
 def measure_method(method, solve, f, dloss, reference):
@@ -105,11 +105,12 @@ def measure_method(method, solve, f, dloss, reference):
         return row
     with warnings.catch_warnings(action="ignore", category=DriftWarning):
         seconds = min(measure_seconds(method, solve, f, dloss) for _ in range(3))
-    return row._replace(seconds=seconds, traced_bytes=measure_traced_bytes(method, solve, f))
+        traced, peak = measure_memory(method, solve, f, dloss)
+    return row._replace(seconds=seconds, traced_bytes=traced, peak_bytes=peak)
 
 
 def measure_work(method, solve, f, dloss, reference):
-    """The Row without seconds and traced bytes: the error, how often f was evaluated, and what went wrong."""
+    """The Row without seconds and what tracemalloc sees: the error, how often f was evaluated, and what went wrong."""
     f = counted(f)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -133,19 +134,27 @@ def measure_seconds(method, solve, f, dloss):
     return time.perf_counter() - start
 
 
-def measure_traced_bytes(method, solve, f):
-    """Bytes that are still allocated when the forward pass is over, as Python's tracemalloc sees it."""
+def measure_memory(method, solve, f, dloss):
+    """Bytes that are still allocated when the forward pass is over, and the most at any time of the backward pass.
+
+    Both as Python's tracemalloc sees them, above what was allocated before.
+    """
     import tracemalloc  # here, because it takes its time
 
     already = tracemalloc.is_tracing()
     tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    held = solve(method, f)
-    after, _ = tracemalloc.get_traced_memory()
-    del held
-    if not already:
-        tracemalloc.stop()
-    return after - before
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        zs, pullback = solve(method, f)
+        held, _ = tracemalloc.get_traced_memory()
+        a_zs = dloss(zs)
+        tracemalloc.reset_peak()
+        pullback(a_zs)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        if not already:
+            tracemalloc.stop()
+    return held - before, peak - before
 
 
 # ---- the table
@@ -159,6 +168,7 @@ COLUMNS = [  # of a Row: heading, format, and what it says
     ("pullbacks",      "pullbacks",  "{:,}",   "vector-Jacobian products of f, in both passes"),
     ("bytes",          "bytes",      "{:,}",   "of the arrays that are held between the passes"),
     ("traced_bytes",   "traced",     "{:,}",   "the same as tracemalloc sees it, Python's objects and all"),
+    ("peak_bytes",     "peak",       "{:,}",   "the most at any time of the backward pass, as tracemalloc sees it"),
     ("seconds",        "seconds",    "{:.2g}", "for both passes, the best of three"),
     ("drift",          "drift",      "{:.1e}", "max |z(t_i) rebuilt - zs[i]|, where z is rebuilt"),
 ]
@@ -177,6 +187,7 @@ class Comparison:
         pullbacks        vector-Jacobian products of f, in both passes
         bytes            of the arrays that are held between the passes
         traced_bytes     the same as tracemalloc sees it, with Python's own objects
+        peak_bytes       the most at any time of the backward pass, what is held included, as tracemalloc sees it
         seconds          for both passes, the best of three
         drift            max |z(t_i) rebuilt - zs[i]|; nan if the method does not rebuild z
         note             what went wrong: a failure (then all numbers are nan), or the text of a DriftWarning; else ""

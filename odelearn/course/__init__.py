@@ -1,0 +1,10 @@
+"""The course: a student edition of the notebooks, problem sets that are graded by nbgrader, and their isolation.
+
+    python -m odelearn.course build OUT          what a class gets, and the folder of the teacher
+    python -m odelearn.course grade SUBMISSIONS  marks, and a page of feedback a student
+    python -m odelearn.course new-seed N         other numbers in the hidden tests
+
+Reading order: sources, student_edition, nbgrader_course (what nbgrader is told); then grading, handed_in,
+nbgrader_step, execution, sandbox, worker (how untrusted code is run), feedback, hand_written (used inside the tests),
+errors. nbgrader comes with `pip install .[teach]`.
+"""
