@@ -28,6 +28,7 @@ solved = odelearn.odesolve([1.0, 0.5], lambda z, t, theta: -z, [0.0, 1.0])
 methods = {name: falling(3) for name in ("Backsolve", "Discrete", "Reversible")}
 x, back = np.linspace(-1, 1, 21), np.linspace(1, 0, 100)
 
+box, slopes = ((0.0, 1.0), (0.0, 1.0)), np.ones((5, 5, 2))
 CALLS = {  # "module.function": (positional arguments, of the shapes that the docstring asks for)
     "start_here.layers": (xy, {6: xy[:7], 20: xy}),
     "start_here.learned": (lambda z: -z, xy, xy, xy, falling(9), 1e-3),
@@ -55,6 +56,10 @@ CALLS = {  # "module.function": (positional arguments, of the shapes that the do
     "errata.boundary_terms": ([[(t, t)]] * 3, [(t, t)], np.array([0.0, 1.0]), 0.5),
     "errata.one_too_many": (ns, {(name, extra): falling(3) for name in ("RK4", "Euler") for extra in (0, 1)}),
     "errata.evidence_bound": (falling(4)[::-1], np.ones(4), np.ones(4), -1.5, 0.4),
+    "vector_field.where_it_is_wrong": (box, slopes, xy[:, None], {"the net": np.full((5, 5), 0.1)}),
+    "vector_field.beyond": (t, xy[:, None], {"net": xy[:, None]}, 0.5),
+    "vector_field.parameters": ("ab", [1.0, 2.0], [1.1, 2.0], [0.1, 0.2]),
+    "vector_field.energy": (t, {"plain": xy, "kept": xy}, {"plain": xy, "kept": xy}),
     "promises.memory": (ns, {name: 100 * ns for name in methods}),
     "promises.way_back": (-np.arange(1.0, 4.0), falling(3), methods, 1e-9),
     "promises.frozen_mesh": (x, x, x, x[::10]),

@@ -15,7 +15,7 @@ TS = np.linspace(0, 10, 51)  # of the observations
 BEYOND = np.linspace(0, 20, 101)  # of the test: twice as long
 ENERGY_TS = np.linspace(0, 100, 1001)
 NOISE, TRAJECTORIES, OTHERS, GRID = 0.05, 16, 8, 25
-NET = {"hidden": [32, 32], "length": 11, "steps": 1500, "batch": 8, "rates": [0.02, 0.001]}
+NET = {"hidden": [32, 32], "length": 11, "steps": 2500, "batch": 8, "rates": [0.02, 0.001]}
 CANDIDATES = [
     NET | {"hidden": hidden, "length": length, "steps": 4000}
     for hidden in ([64], [32, 32], [64, 64])
