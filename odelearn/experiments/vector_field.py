@@ -5,8 +5,8 @@
     energy                                   -net, -hamiltonian  a pendulum without friction, 100 units of time
 
 Sixteen trajectories of 51 observations with noise 0.05 are there to learn from, eight for validation and eight for the
-test. The default settings of the nets were chosen on the validation trajectories of seeds 100 and 101; the long run
-(full) chooses anew among its CANDIDATES. The test is looked at once, at the end. field_learning.py has all of that.
+test. The default width, window and number of steps were chosen on validation trajectories of seeds 100 and 101; the
+long run (full) chooses anew among its CANDIDATES. The test is looked at once, at the end. field_learning.py does it.
 """
 
 import numpy as np
