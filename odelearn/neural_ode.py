@@ -22,12 +22,14 @@ def odesolve_vjp(z0, f, ts, theta, solver, method=Backsolve()):  # noqa: B008, m
     theta   (P,) parameters, or None for no parameters. (E, P) is an ensemble: z0 is (E, ..., D), member e moves by
             theta[e], and Gradients.theta is (E, P). A layer does all members in one product
     solver  a Solver, such as dopri5(rtol, atol) or rk4(n=10). For Backsolve and Interpolating also scipy_solver(...)
-    method  Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward() or Reversible()
+    method  Backsolve(), Interpolating(), Discrete(), Checkpointed(), Forward() or Reversible(). The last two take no
+            solver with dense=True
 
     Returns zs (T, *z0.shape) and pullback(a_zs) -> Gradients, with a_zs of the shape of zs. Gradients has z0
     (*z0.shape), ts (T,) and theta (P,), or (0,) for theta = None; stats, the work of the backward pass; and drift where
     a state is rebuilt. dL/dts holds the mesh constant as fractions s_n of each interval, t_n = ts[i] + s_n (ts[i+1] -
-    ts[i]). The pullback may be called many times.
+    ts[i]); with dense=True of the whole, t_n = ts[0] + s_n (ts[-1] - ts[0]), and dL/dts[i] between the ends is a_zs[i]
+    times the slope of the interpolant. The pullback may be called many times.
 
     Raises ValueError or TypeError for bad arguments before the first step, and SolverError when the forward solve
     cannot go on. The pullback raises ValueError if a_zs has another shape, TypeError if a_zs is complex where zs is

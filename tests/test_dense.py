@@ -137,8 +137,9 @@ def test_evaluations_do_not_grow_with_the_number_of_observations(solver, method)
             odesolve(p.z0, f, ts, p.theta, solver)
         else:
             zs, pullback = method.vjp(p.z0, f, ts, p.theta, solver)
+            forward = f.evals
             g = pullback(zs)
-            assert g.stats.pullbacks == f.pullbacks
+            assert (g.stats.evals, g.stats.pullbacks) == (f.evals - forward, f.pullbacks)
         evals.append(f.evals)
     assert evals[0] == evals[1]
     if solver == dopri5(dense=True) and not isinstance(method, Checkpointed):
@@ -226,6 +227,21 @@ def test_the_dtype_is_that_of_z0(solver, dtype):
     assert zs.dtype == g.z0.dtype == g.theta.dtype == dtype
     assert g.ts.dtype == np.result_type(dtype, float)
     np.testing.assert_allclose(g.theta, exact.theta, atol=1e-2 * np.abs(exact.theta).max())
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("solver", [dopri5(1e-4, 1e-6, dense=True), rk4(n=4, dense=True), dop853(1e-5, dense=True)])
+def test_any_shape_of_state(shape, solver):
+    """Every component moves alone by the same equation, so its gradient is that of the scalar."""
+    f, ts = lambda z, t, theta: theta[0] * z * np.cos(t), np.array([0.0, 0.3, 0.31, 1.0])
+    zs, pullback = odesolve_vjp(np.ones(shape), f, ts, [0.7], solver, Discrete())
+    a_zs = np.array([0.3, -1.0, 0.5, 2.0])
+    g = pullback(np.multiply.outer(a_zs, np.ones(shape)))
+    assert zs.shape == (4, *shape) and g.z0.shape == shape
+    exact = np.exp(0.7 * np.sin(ts))
+    np.testing.assert_allclose(g.z0, a_zs @ exact, rtol=1e-3)
+    np.testing.assert_allclose(g.theta / np.ones(shape).size, a_zs @ (np.sin(ts) * exact), rtol=1e-3)
+    np.testing.assert_allclose(g.ts[1:3] / np.ones(shape).size, (0.7 * a_zs * exact * np.cos(ts))[1:3], rtol=1e-2)
 
 
 @pytest.mark.parametrize("T", [1, 2])

@@ -39,7 +39,7 @@ class Gradients:
     """What the pullback of a solve returns: the cotangents of z0, ts and theta.
 
     z0 (*z0.shape)   dL/dz0
-    ts (T,)          dL/dts, with the mesh held constant as fractions of each interval
+    ts (T,)          dL/dts, with the mesh held constant as fractions of each interval, or of the whole for dense=True
     theta (P,)       dL/dtheta, summed over the batch; (0,) for theta = None, (E, P) for an ensemble
     stats            a BackwardStats
     drift            the largest |z(t_i) rebuilt - zs[i]|, from Backsolve and Reversible; otherwise None

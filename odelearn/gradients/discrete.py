@@ -53,9 +53,9 @@ def sweep_back(steps, a_zs, sums):
         room = room or PointCotangents(step.scheme)
         read = sums.observations and sums.observations.pullback(step, a_zs)
         if read:
-            a_k_read, *a_read, seen, a_ts = read
+            seen, a_ts, a_k_read, parts = read
             sums.observe(seen, a_ts)
-            a, *to_sum = map(add, rk_step_pullback(step, a, room, a_k_read), a_read)
+            a, *to_sum = map(add, rk_step_pullback(step, a, room, a_k_read), parts)
         else:
             a, *to_sum = rk_step_pullback(step, a, room)  # (36), the layer being a step
         sums.add(i, step, *to_sum)

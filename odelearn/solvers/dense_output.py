@@ -71,7 +71,7 @@ class Observations:
             zs[seen] = np.where(np.isnan(step.z_next), np.nan, step(self.ts[seen]))
 
     def pullback(self, step, a_zs):
-        """(a_k_read, a_z, a_t, a_h, terms, seen, a_ts) of the reading of a step, or None where nothing was read.
+        """seen, a_ts, a_k_read, (a_z, a_t, a_h, terms) from a_zs, for a step that was read; None for any other.
 
             a_ts_i = a_zs_i . sum_j b_j'(x_i) k_j                  the slope of the interpolant
             a_k_j  = h sum_i b_j(x_i) a_zs_i
@@ -79,8 +79,8 @@ class Observations:
             a_t    = - sum_i a_ts_i                                x_i = (ts_i - t) / h  moves with t and h
             a_h    = - sum_i x_i a_ts_i
 
-        then back through the stages that z_next does not need, the last one first, as in rk_step_pullback. The slopes
-        that it does need are left to that: a_k_read (m, z.size) is their a_k.
+        then back through the stages that z_next does not need, the last one first, as in rk_step_pullback. That takes
+        a_k_read (m, z.size), the a_k of all others, and what it returns is to be added to (a_z, a_t, a_h, terms).
         """
         seen = self.inside(step)
         if seen.start == seen.stop:
@@ -93,11 +93,11 @@ class Observations:
         a_z, a_t, a_h, terms = np.add.reduce(a), -a_ts.sum(), -x.dot(a_ts), []
         for i, A_i, c_i in reversed(stages_after(scheme.tableau, m)):
             a_Z, a_tau, term = kept[i](a_k[i].reshape(z.shape))
-            a_Z = a_Z.reshape(-1)
+            a_Z = np.reshape(a_Z, -1)
             a_k[:i] += np.outer((h * A_i[:i]).astype(scheme.real), a_Z)
             a_z, a_t, a_h = a_z + a_Z, a_t + a_tau, a_h + c_i * a_tau + a_k[i].dot(k_rows[i]) / h
             terms.append(term)
-        return a_k[:m], a_z.reshape(z.shape), a_t, a_h, terms, seen, a_ts
+        return seen, a_ts, a_k[:m], (a_z.reshape(z.shape), a_t, a_h, terms)
 
 
 def stages_after(tableau, m):

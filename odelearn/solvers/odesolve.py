@@ -99,7 +99,8 @@ def odesolve(z0, f, ts, theta=None, solver=dopri5(), event=None):  # noqa: B008,
     ts      (T,) strictly increasing or strictly decreasing, T >= 1; ts[0] belongs to z0
     theta   (P,), or None for no parameters. (E, P) is an ensemble in one solve, with z0 (E, ..., D): member e moves by
             theta[e]
-    solver  a Solver: its tableau and where the steps go, such as dopri5(rtol, atol) or rk4(n=10)
+    solver  a Solver: its tableau and where the steps go, such as dopri5(rtol, atol) or rk4(n=10). Every time of ts ends
+            a step; where they are many take dense=True, which reads zs from inside longer steps
     event   an Event or a list of them, to be found in Trajectory.events. A terminal one ends the Trajectory: its time
             is the last of Trajectory.ts, after those of ts that were reached
 

@@ -24,6 +24,7 @@ MOST_STEPS = 10**8  # that a solve by fixed steps may take: hours
 @dataclass(frozen=True)
 class FixedSteps:
     """Equal steps in every interval [ts[i], ts[i+1]]: n of them, or ceil(|ts[i+1] - ts[i]| / h). Give one of the two.
+    In a Solver with dense=True there is one interval, [ts[0], ts[-1]].
 
     n   a whole number, >= 1
     h   the largest length of a step, > 0, in the unit of t; the direction comes from ts. 0.3 / 0.1 is three steps
