@@ -150,7 +150,7 @@ def test_evaluations_do_not_grow_with_the_number_of_observations(solver, method)
 
 
 @pytest.mark.parametrize("tableau", TABLEAUS.values(), ids=TABLEAUS)
-@pytest.mark.parametrize("p", OFTEN)
+@pytest.mark.parametrize("p", [*OFTEN, OSCILLATING_RATE])  # the last has one time between its ends
 def test_discrete_is_the_complex_step_through_the_whole_dense_solve(p, tableau):
     solver = Solver(tableau, FixedSteps(6), dense=True)
     reference = complex_step_through(lambda z0, ts, theta: unrolled(z0, p.f, ts, theta, solver), p)
@@ -419,6 +419,16 @@ def test_a_member_that_diverges_becomes_nan_and_the_others_go_on(solver, method)
     rtol = 1e-12 if isinstance(solver.control, FixedSteps) else 1e-5
     np.testing.assert_allclose(g.z0[REST], own.z0, rtol=rtol)
     np.testing.assert_allclose(g.theta[REST], own.theta, rtol=rtol)
+
+
+def test_a_member_is_nan_from_the_start_of_the_step_in_which_it_leaves_the_range():
+    """z' = theta: member 1 is finite at t = 1.01, but the step that goes by there ends beyond all numbers."""
+    f, theta = lambda z, t, theta: theta + 0 * z, np.array([[1.0], [1.7e308]])
+    with pytest.warns(EnsembleWarning, match="member 1"):
+        zs = odesolve(np.zeros((2, 1)), f, (0.0, 0.5, 1.01, 2.0), theta, rk4(n=2, dense=True)).zs
+    np.testing.assert_allclose(zs[:, 0, 0], (0.0, 0.5, 1.01, 2.0), rtol=1e-14)
+    np.testing.assert_allclose(zs[1, 1, 0], 0.85e308, rtol=1e-14)
+    assert np.isnan(zs[2:, 1]).all()
 
 
 # ---- what does not fit
