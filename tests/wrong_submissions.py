@@ -29,3 +29,15 @@ class Wrong:
     marks: dict = field(default_factory=dict)
     start: str = "model"
     change: Callable | None = None
+
+
+def remove_all_cells(notebook):
+    notebook.cells = []
+    return notebook
+
+
+def edit_all_tests(notebook):
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code":
+            cell.source = "assert True"
+    return notebook

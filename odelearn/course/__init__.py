@@ -5,6 +5,6 @@
     python -m odelearn.course new-seed N         other numbers in the hidden tests
 
 Reading order: sources, student_edition, nbgrader_course (what nbgrader is told); then grading, handed_in,
-nbgrader_step, execution, sandbox, worker (how untrusted code is run), feedback, hand_written (used inside the tests),
-errors. nbgrader comes with `pip install .[teach]`.
+nbgrader_step, execution, sandbox, worker (how untrusted code is run), feedback; hand_written and bug_hunt are used
+inside the problem sets, errors everywhere. nbgrader comes with `pip install .[teach]`.
 """

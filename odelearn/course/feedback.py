@@ -75,7 +75,8 @@ def messages(path):
         nbgrader = cell.metadata.get("nbgrader", {})
         errors = [explain(output) for output in cell.get("outputs", ()) if output.output_type == "error"]
         if nbgrader.get("grade"):
-            well = "" if nbgrader.get("solution") else "all is well"
+            printed = "".join(output.text for output in cell.get("outputs", ()) if output.output_type == "stream")
+            well = "" if nbgrader.get("solution") else printed.strip() or "all is well"
             found[nbgrader["grade_id"]] = "\n".join([*errors, *before]) if errors else well
         if nbgrader.get("solution"):
             before = [f"(the cell before it: {error})" for error in errors]

@@ -9,7 +9,11 @@ from .sandbox import Limits
 
 
 class ExecuteIsolated(NbGraderPreprocessor):
-    """Fill the outputs of the code cells of a notebook. Of a test only its error is kept: it decides the mark."""
+    """Fill the outputs of the code cells of a notebook.
+
+    A test that raises gets no points. One whose last line is a number gets so many of its points, and what it prints
+    says why. Any other gets all.
+    """
 
     limits = Dict({}, help="fields of odelearn.course.sandbox.Limits").tag(config=True)
     seed = Integer(0, help="the seed of the course, COURSE_SEED in the tests").tag(config=True)
@@ -20,7 +24,12 @@ class ExecuteIsolated(NbGraderPreprocessor):
                 if cell.cell_type != "code":
                     continue
                 if is_grade(cell) and not is_solution(cell):
-                    cell.outputs = [o for o in execution.test(cell.source) if o.output_type == "error"]
+                    cell.outputs = [output for output in execution.test(cell.source) if decides(output)]
                 else:
                     cell.outputs = execution.run(cell.source)
         return nb, resources
+
+
+def decides(output):
+    """Whether an output of a test counts: its error, its number of points, and what it prints for the student."""
+    return output.output_type in ("error", "execute_result") or output.get("name") == "stdout"

@@ -84,6 +84,9 @@ def run_cell(shell, source, characters):
     for shown in captured.outputs:
         data = {kind: value for kind, value in shown.data.items() if len(str(value)) <= 20 * characters}
         outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
+    if isinstance(result.result, (int, float)):  # the last line of a test may say how many points it gives
+        text = {"text/plain": repr(float(result.result))}
+        outputs.append({"output_type": "execute_result", "data": text, "metadata": {}, "execution_count": None})
     error = result.error_before_exec or result.error_in_exec
     if error is not None:
         message = str(error)[:characters]
