@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from odelearn import TrainingStopped, rk4
 from odelearn.experiments import density_matching, flow, flow_cost, flow_likelihood
 from odelearn.experiments.claims import VERDICTS
 from odelearn.models.flow import log_density, with_log_density
 from odelearn.models.planar import PlanarField
+from odelearn.plotting import flow as pictures
 
 
 @pytest.fixture
@@ -68,22 +70,44 @@ def test_the_same_seed_gives_the_same_numbers(short):
         json.dumps(first)
 
 
-def test_the_whole_experiment(short, tmp_path):
-    """Every method runs; the figures, the table and the claims come from what they return."""
-    results = [
-        {"method": m, "seed": s, **flow.run(m, s, progress=False)}
-        for m in flow.METHODS
-        for s in ((0, 1) if m == "matching-moons" else (0,))
-    ]
-    text = flow.table(results)
-    for r in results:
-        if "loss" in r:
-            assert f"{r['loss']:.3f} (" in text
-    files = flow.draw(results, tmp_path)
-    assert {path.name for path in files} == {"flow_targets.png", "flow_paths.png", "flow_costs.png", "flow.gif"}
-    assert all(path.stat().st_size > 10_000 for path in files)
+def all_results(methods):
+    return [{"method": method, "seed": 0, **flow.run(method, 0, progress=False)} for method in methods]
+
+
+def test_the_table_and_the_claims_of_a_whole_experiment(short):
+    """Every method runs, and what it returns is what they ask for."""
+    results = all_results(flow.METHODS)
+    text = flow.table([*results, {**results[0], "seed": 1}])
+    assert all(f"{r['loss']:.3f} (" in text for r in results if "loss" in r)
+    assert all(f"{r['test']:.3f}" in text for r in results if "test" in r)
     rows = flow.claims(results)
     assert len(rows) == 16 and all(row.verdict in VERDICTS for row in rows)
+
+
+@pytest.mark.slow
+def test_the_figures_of_a_whole_experiment(short, tmp_path):
+    files = flow.draw(all_results(flow.METHODS), tmp_path)
+    assert [path.name for path in files] == ["flow_targets.png", "flow_paths.png", "flow_costs.png", "flow.gif"]
+    assert all(path.stat().st_size > 10_000 for path in files)
+
+
+def test_the_pictures_draw_what_they_are_given(tmp_path):
+    square, rng = np.eye(6), np.random.default_rng(0)
+    learned = {"two moons": (rng.normal(size=(3, 10, 2)), square)}
+    figures = [
+        pictures.matched({"U1": square}, {"U1": {"CNF": (square, -1.5), "NF": (square, -1.0)}}, 4.0),
+        pictures.flows(learned, times=(0, 2)),
+        pictures.costs(
+            {"CNF": ((2, 8), (-1.0, -1.5))}, -1.9, {"a": (None, 0.1), "b": (0.1, 0.2)}, {"trace": ((2, 4), (1, 2), 1.0)}
+        ),
+    ]
+    assert [len(figure.axes) for figure in figures] == [3, 3, 3]
+    assert "-1.50" in figures[0].axes[1].get_title() and "100 %" in figures[1].axes[1].get_title()
+    for figure in figures:
+        figure.draw_without_rendering()
+    pictures.flow_film(learned, tmp_path / "flow.gif", fps=1)
+    with Image.open(tmp_path / "flow.gif") as gif:
+        assert gif.n_frames == 5  # there and back; a rest is one frame that is shown longer
 
 
 def verdicts(changes):

@@ -29,7 +29,7 @@ def settings(kind, target, size, full=False):
         return {"size": size, "iterations": iterations, "lr": 0.03, "parameters": PlanarField(size).size}
     layers = round(7 * size / 5) if kind == "nf-params" else size
     if kind == "nf-time":
-        iterations *= {2: 12, 8: 6, 32: 2}[size]
+        iterations *= {2: 6, 8: 4, 32: 2}[size]
     return {"size": layers, "iterations": iterations, "lr": 0.02, "parameters": PlanarFlow(layers).size}
 
 

@@ -37,8 +37,8 @@ def show(ax, density, half_width):
 def flows(learned, times=(0, 4, 8, 12, 16, 20)):
     """Figure 5: one row a set of data: points on their way from noise to data, then the density that was learned.
 
-    learned  {name: (paths (21, n, 2), density (m, m))}; the paths run from t = 0 to t = 1
-    times    which of the 21 times to show
+    learned  {name: (paths (T, n, 2), density (m, m))}; the paths run from t = 0 to t = 1 in equal steps
+    times    which of the T times to show
     """
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(1.6 * (len(times) + 1), 1.8 * len(learned)))
@@ -46,7 +46,7 @@ def flows(learned, times=(0, 4, 8, 12, 16, 20)):
         for row, (name, (paths, density)) in zip(axes, learned.items(), strict=True):
             for ax, i in zip(row, times, strict=False):
                 ax.plot(*paths[i].T, ".", color=BLUE, ms=2, alpha=0.6)
-                frame(ax, f"{100 * i / 20:.0f} %")
+                frame(ax, f"{100 * i / (len(paths) - 1):.0f} %")
             show(row[-1], density, 2.5)
             row[-1].set_title("p(x) at 100 %")
             row[0].set_ylabel(name)
@@ -67,12 +67,13 @@ def flow_film(learned, path, fps=12):
             frame(ax, f"{name}, t = 0.00")
             dots += ax.plot(*paths[0].T, ".", color=BLUE, ms=3, alpha=0.6)
 
+    last = len(next(iter(learned.values()))[0]) - 1
+
     def draw(i):
         for ax, dot, (name, (paths, _)) in zip(axes, dots, learned.items(), strict=True):
             dot.set_data(*paths[i].T)
-            ax.set_title(f"{name}, t = {i / 20:.2f}")
+            ax.set_title(f"{name}, t = {i / last:.2f}")
 
-    last = len(next(iter(learned.values()))[0]) - 1
     film(fig, draw, [*range(last), *[last] * fps, *range(last, 0, -1), 0], path, fps)
 
 
