@@ -40,19 +40,23 @@ def test_a_time_for_each_row(f):
     assert f.vjp(z, 0.3, theta)[1](a)[1] == pytest.approx(stepped, rel=1e-12)
 
 
-def test_the_least_loss_is_that_of_the_mean_velocity():
-    """One point of data at 0: the field -z / (1 - t) moves all noise there in straight lines, and its loss is 0."""
+@pytest.mark.parametrize("sigma", [0.0, 0.3])
+def test_one_point_of_data_has_a_field_of_loss_0(sigma):
+    """u(z, t) = (x_1 - (1 - sigma) z) / (1 - (1 - sigma) t), Lipman et al.'s (21), goes from x_0 to x_1 + sigma x_0."""
+    x1, rng = np.array([0.7, -1.2]), np.random.default_rng(0)
 
-    class Contraction:
+    def u(z, t, theta):
+        return (x1 - (1 - sigma) * z) / (1 - (1 - sigma) * t)
+
+    class Field:
         def vjp(self, z, t, theta):
-            return -z / (1 - t), lambda a: (None, None, np.zeros(0))
+            return u(z, t, theta), lambda a: (None, None, np.zeros(0))
 
-    rng = np.random.default_rng(0)
     x0, t = rng.normal(size=(50, 2)), rng.uniform(0, 0.9, 50)
-    loss, _ = flow_matching_loss(Contraction(), None, x0, np.zeros((50, 2)), t)
+    loss, _ = flow_matching_loss(Field(), None, x0, np.tile(x1, (50, 1)), t, sigma)
     assert loss == pytest.approx(0, abs=1e-25)
-    end = odesolve(x0, lambda z, t, theta: -z / (1 - t), (0.0, 0.9), None, dopri5(1e-10, 1e-10)).zs[-1]
-    np.testing.assert_allclose(end, 0.1 * x0, atol=1e-8)
+    end = odesolve(x0, u, (0.0, 0.9), None, dopri5(1e-10, 1e-10)).zs[-1]
+    np.testing.assert_allclose(end, (1 - (1 - sigma) * 0.9) * x0 + 0.9 * x1, atol=1e-8)
 
 
 def test_times_of_another_shape_are_refused():
