@@ -95,7 +95,9 @@ def costs(losses, floor, nats, widths):
         left.axhline(floor, color=INK, lw=0.8, ls=":", label="lowest possible")
         left.set(xscale="log", xticks=sizes, xticklabels=sizes, xlabel="M or K", ylabel="loss on U1 (nats)")
         left.minorticks_off()
-        left.legend(fontsize=8)
+        low, high = left.get_ylim()
+        left.set_ylim(low, high + 0.6 * (high - low))  # room for the legend
+        left.legend(fontsize=8, loc="upper right")
         for y, (claimed, tight) in enumerate(nats.values()):
             middle.plot(tight, y, "o", color=BLUE, label="solved tightly" if y == 0 else None)
             if claimed is not None:
