@@ -57,11 +57,12 @@ def unexecuted(source):
     return notebook
 
 
-def executed(source):
+def executed(source, before="", after=""):
     """The notebook with its outputs, and its prose with the numbers that are computed: {{len(zs)}} becomes 25.
 
     The code inside the folded solutions is run too, after everything else, and must run through, so that it cannot
-    rot; but it leaves no trace.
+    rot; but it leaves no trace. Nor does what a test wants to run in the same kernel, before the first cell and after
+    the last.
     """
     notebook = unexecuted(source)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -75,6 +76,7 @@ def executed(source):
         resources={"metadata": {"path": str(HERE)}},
     )
     with client.setup_kernel():
+        printed(before, client)
         for i, cell in enumerate(notebook.cells):
             client.execute_cell(cell, i)
             if not is_solution(cell):
@@ -83,6 +85,7 @@ def executed(source):
             for code in SOLUTION_CODE.findall(cell.source):
                 printed(code, client)
             fill(cell, client)
+        printed(after, client)
     return notebook
 
 

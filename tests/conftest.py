@@ -1,9 +1,13 @@
 """What all tests share."""
 
+import os
 import re
 from dataclasses import is_dataclass
 
-from odelearn.verify.compare import describe
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(name, "1")  # each of the two workers has a core; read when NumPy is imported, here for both
+
+from odelearn.verify.compare import describe  # noqa: E402, after the environment
 
 
 def pytest_make_parametrize_id(config, val, argname):

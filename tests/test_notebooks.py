@@ -2,19 +2,15 @@
 has the figures that they show."""
 
 import importlib.util
+import json
 import re
-import subprocess
-import sys
+from functools import cache
 from inspect import isfunction
 from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib
 import nbformat
 import pytest
-from test_plotting_course import assert_labelled
-
-from odelearn.plotting.style import STYLE
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SOURCES = sorted((NOTEBOOKS / "src").glob("*.py"))
@@ -24,6 +20,14 @@ build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 
 
+unexecuted = cache(build.unexecuted)  # read once; a test that changes one makes its own
+
+
+@cache
+def committed_notebook(source):
+    return nbformat.read(build.target(source), as_version=4)
+
+
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
 def source(request):
     return request.param
@@ -31,12 +35,12 @@ def source(request):
 
 @pytest.fixture
 def cells(source):
-    return build.unexecuted(source).cells
+    return unexecuted(source).cells
 
 
 @pytest.fixture
 def committed(source):
-    return nbformat.read(build.target(source), as_version=4)
+    return committed_notebook(source)
 
 
 def tagged(cells, tag):
@@ -49,7 +53,7 @@ def test_every_source_has_its_notebook_and_every_notebook_its_source():
 
 def test_the_committed_notebook_has_the_cells_of_its_source(source, committed):
     nbformat.validate(committed)
-    for cell, made in zip(committed.cells, build.unexecuted(source).cells, strict=True):
+    for cell, made in zip(committed.cells, unexecuted(source).cells, strict=True):
         assert (cell.id, cell.cell_type, cell.metadata) == (made.id, made.cell_type, made.metadata)
         assert cell.source == made.source or cell.cell_type == "markdown" and numbers_in(cell.source, made.source)
     assert build.target(source).read_text(encoding="utf-8") == build.text(committed)
@@ -94,11 +98,48 @@ def test_no_notebook_uses_the_network_or_chance_without_a_seed(cells):
     assert not re.search(r"urllib|requests|http|np\.random\.(?!default_rng|Generator)|default_rng\(\)|%time", code)
 
 
+# ---- executed: once, for two tests
+
+CATCH = """
+import importlib, inspect
+drawn_figures = {{}}
+module = importlib.import_module("odelearn.plotting.course.{module}")
+for name, function in list(vars(module).items()):
+    if inspect.isfunction(function) and function.__module__ == module.__name__ and name[0] != "_":
+        def catch(*args, name=name, function=function, **kwargs):
+            return drawn_figures.setdefault(name, function(*args, **kwargs))
+        setattr(module, name, catch)
+del importlib, inspect, module, name, function, catch
+"""
+JUDGE = """
+import json, pathlib, sys, traceback
+sys.path.insert(0, {tests!r})
+from figure_checks import faults_of
+pathlib.Path({verdicts!r}).write_text(json.dumps({{name: faults_of(fig) for name, fig in drawn_figures.items()}}))
+"""
+
+
+@pytest.fixture(scope="module", params=SOURCES, ids=lambda path: path.stem)
+def run(request, tmp_path_factory):
+    """The notebook executed, and {figure: what is wrong with it, or ""}, looked at in the same kernel."""
+    verdicts = tmp_path_factory.mktemp("verdicts") / "verdicts.json"
+    (module,) = re.findall(r"^from odelearn\.plotting\.course import (\w+) as", request.param.read_text(), re.MULTILINE)
+    judge = JUDGE.format(tests=str(Path(__file__).parent), verdicts=str(verdicts))
+    notebook = build.executed(request.param, CATCH.format(module=module), judge)
+    return request.param, notebook, json.loads(verdicts.read_text())
+
+
 @pytest.mark.slow
-def test_executing_the_source_gives_the_committed_notebook(source):
-    command = [sys.executable, str(NOTEBOOKS / "build.py"), "--check", source.stem]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=180)
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_executing_the_source_gives_the_committed_notebook(run):
+    source, notebook, _ = run
+    assert not list(build.differences(notebook, committed_notebook(source)))
+
+
+@pytest.mark.slow
+def test_the_axes_are_labelled_and_nothing_is_cut_off_at_the_edge_of_a_figure(run):
+    """On the figures themselves: what the functions return that draw them."""
+    source, _, faults = run
+    assert faults == dict.fromkeys([name[3:-4] for name in figures_of(source)], "")
 
 
 # ---- the numbers in prose
@@ -177,7 +218,7 @@ def test_typed_results_are_found():
 
 def figures_of(source):
     """{file name: PNG} of the committed notebook."""
-    return build.figures(nbformat.read(build.target(source), as_version=4), source.name[:2])
+    return build.figures(committed_notebook(source), source.name[:2])
 
 
 def test_every_figure_is_what_one_cell_of_the_notebook_shows_to_the_byte(source):
@@ -224,27 +265,6 @@ def test_a_cell_shows_one_figure_and_a_function_has_one_cell():
     ):
         with pytest.raises(ValueError, match=r"shows \d pictures, and calls"):
             build.figures(notebook(*wrong), "00")
-
-
-@pytest.mark.slow
-def test_the_axes_are_labelled_and_nothing_is_cut_off_at_the_edge_of_a_figure(source, cells):
-    """On the figures themselves: the code of the notebook runs here, and what it draws is caught."""
-    drawn, namespace = {}, {}
-    for c in cells:
-        if c.cell_type == "code":
-            exec(compile(c.source, source.name, "exec"), namespace)
-            if "from odelearn.plotting.course" in c.source:
-                catch = lambda name, f: lambda *args, **kwargs: drawn.setdefault(name, f(*args, **kwargs))
-                module = namespace["figures"]
-                public = {name: f for name, f in vars(module).items() if isfunction(f)}
-                namespace["figures"] = SimpleNamespace(**{name: catch(name, f) for name, f in public.items()})
-    assert set(drawn) == {name[3:-4] for name in figures_of(source)}
-    for figure in drawn.values():
-        assert_labelled(figure)
-        with matplotlib.rc_context(STYLE):
-            figure.draw_without_rendering()
-            box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-        assert box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < width + 0.02 and box.y1 < height + 0.02
 
 
 # ---- the comparison itself

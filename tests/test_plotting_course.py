@@ -6,6 +6,7 @@ from inspect import getdoc, isfunction
 
 import numpy as np
 import pytest
+from figure_checks import assert_labelled, faults_of
 from PIL import Image
 
 import odelearn
@@ -99,11 +100,14 @@ def test_a_function_draws_what_it_is_given_and_its_axes_are_labelled(name):
     figure.draw_without_rendering()
 
 
-def assert_labelled(figure):
-    for ax in figure.axes:
-        if ax.axison:
-            assert ax.get_xlabel() or not ax.get_xticklabels() or ax.get_shared_x_axes().get_siblings(ax) != [ax]
-            assert ax.get_ylabel() or ax.get_title() or ax.get_shared_y_axes().get_siblings(ax) != [ax]
+def test_faults_of_a_figure_are_told():
+    good, unlabelled, outside = (Figure(figsize=(4, 3), layout="constrained") for _ in range(3))
+    for figure in good, unlabelled, outside:
+        figure.subplots().set(xlabel="x", ylabel="y")
+    unlabelled.axes[0].set_xlabel("")
+    outside.text(0.9, 0.5, "a text that is too long")
+    assert faults_of(good) == ""
+    assert faults_of(unlabelled).startswith("assert_labelled") and faults_of(outside).startswith("assert_inside")
 
 
 def test_a_student_may_draw_more_curves_than_the_notebook_does():

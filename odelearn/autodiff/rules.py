@@ -172,7 +172,8 @@ def spread_backwards(a, y, x, axis=None):
 
 def spread_mean(a, y, x, axis=None, *, keepdims=False):
     """Each entry of x is the n-th part of a mean of n."""
-    return spread_evenly(a / (math.prod(shape_of(x)) // math.prod(shape_of(y))), y, x, axis, keepdims)
+    n = math.prod(shape_of(x)) // math.prod(shape_of(y))
+    return spread_evenly(a * (1 / n), y, x, axis, keepdims)
 
 
 rule(np.sum, spread_evenly)
