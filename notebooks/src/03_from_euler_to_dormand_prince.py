@@ -493,6 +493,53 @@ for rtol in 1e-3, 1e-5, 1e-7, 1e-9:
 # %% [markdown]
 # The error at the end falls with the tolerance, and is not equal to it. At rtol $10^{-3}$ the method of order 3 needs the
 # fewest evaluations. The tighter the tolerance, the more a high order pays.
+#
+# ### Looking without stepping
+#
+# Data have times of their own. If a step ends at each of them, the solver takes short steps because somebody looks. It
+# need not. At both ends of a step it knows the state and its slope, and these four determine a cubic, Hermite's:
+#
+# $$z(t + x h) \approx (1 - 3x^2 + 2x^3)\, z + (3x^2 - 2x^3)\, z_{next} + (x - 2x^2 + x^3)\, h f(z) + (x^3 - x^2)\, h f(z_{next}),
+# \qquad 0 \le x \le 1.$$
+
+
+# %%
+def hermite(f, step, x, theta):
+    """The cubic with the states and the slopes of both ends of a step, at t + x h."""
+    f_begin, f_end = f(step.z, step.t, theta), f(step.z_next, step.t_next, theta)
+    states = (1 - 3 * x**2 + 2 * x**3) * step.z + (3 * x**2 - 2 * x**3) * step.z_next
+    return states + step.h * ((x - 2 * x**2 + x**3) * f_begin + (x**3 - x**2) * f_end)
+
+
+# %% [markdown]
+# It is wrong by $O(h^4)$, as much as a method of order 4 is at the end. DOPRI5 has a polynomial of degree 4 which
+# uses all of its slopes, and is wrong by $O(h^5)$. With `dense=True` the library reads the times between from it.
+
+# %% [markdown] tags=["predict"]
+# **Predict.** We ask for van der Pol's oscillator at 2, 101 and 1001 times. How many evaluations does DOPRI5 need when
+# every time ends a step, and how many when it does not? Which of the two is more accurate?
+
+# %%
+evals, errors = {}, {}
+print("                every time ends a step      dense=True")
+print("rtol   times    evaluations    error        evaluations    error")
+for rtol in 1e-3, 1e-6:
+    for T in 2, 101, 1001:
+        when, line = np.linspace(0, end, T), f"{rtol:.0e} {T:6}"
+        for dense in False, True:
+            traj = odelearn.odesolve(start, van_der_pol, when, mu, odelearn.dopri5(rtol, rtol, dense=dense))
+            evals[rtol, T, dense], errors[rtol, T, dense] = traj.stats.evals, np.abs(traj.zs - truth(when)).max()
+            line += f"{evals[rtol, T, dense]:{19 if dense else 15}} {errors[rtol, T, dense]:8.0e}"
+        print(line)
+
+# %% [markdown]
+# With 1001 times {{evals[1e-6, 1001, False]}} evaluations become {{evals[1e-6, 1001, True]}}, as many as for the end
+# alone. The short steps are more accurate than anybody asked for; here the tolerance decides on the accuracy, as it
+# should. It says nothing of the polynomial, though. At rtol $10^{-3}$ the steps are long, and between their ends the
+# error rises to {{errors[1e-3, 1001, True]:.2f}}; at $10^{-6}$ it is as small as that of the steps.
+#
+# The interpolant is a sum of $z$ and the slopes, so the chain rule of notebook 04 goes through it too:
+# `odelearn.Discrete` differentiates it to round-off.
 
 # %% [markdown]
 # ## 8. Stability: what no order protects from
@@ -588,6 +635,9 @@ for name, tableau in odelearn.TABLEAUS.items():
 library = odelearn.odesolve(start, van_der_pol, [0.0, end], mu, odelearn.dopri5(1e-3, 1e-3, first=0.01))
 assert np.allclose([attempt[:2] for attempt in library.ledger], [attempt[:2] for attempt in ledger], rtol=1e-9)
 assert library.stats.evals < len(asked)
+assert evals[1e-6, 1001, True] == evals[1e-6, 2, False] < evals[1e-6, 1001, False] / 5
+for step in odelearn.odesolve(start, van_der_pol, [0.0, end], mu, odelearn.rk4(n=50)).steps:
+    assert np.allclose(hermite(van_der_pol, step, 0.3, mu), step(step.t + 0.3 * step.h), rtol=1e-12)
 assert [attempt.accepted for attempt in library.ledger] == [bool(attempt[3]) for attempt in ledger]
 assert np.allclose([step.z_next for step in library.steps], zs[1:], rtol=1e-9)
 print("all agree")
@@ -698,6 +748,7 @@ for n in 2, 3, 4, 5, 8, 20:
 # | the problem | $z(t_1) = \text{ODESolve}(z_0, f, t_0, t_1, \theta)$, (3) | `solvers.odesolve.odesolve` |
 # | residual layer, Euler's step | $z + h f(z, t, \theta)$, (1) | `solvers.coefficients.EULER`, `solvers.solver.euler` |
 # | one step of any tableau | $z + h \sum_i b_i k_i$ | `solvers/runge_kutta.py` |
+# | inside a step | $z + h \sum_i b_i(x) k_i$ | `solvers/dense_output.py`, `dopri5(dense=True)` |
 # | why it has its order | one condition for each rooted tree | `solvers.order_conditions.order_conditions`, `solvers.order_conditions.certify` |
 # | how order is observed | slope of $\log$ error over $\log h$ | `verify.order.observed_order`, `verify.solver_audit.audit` |
 # | error estimate | $h \sum_i (b_i - \hat b_i) k_i$ | `error` of each of `Trajectory.steps` |

@@ -39,7 +39,9 @@ class Solver:
     control  FixedSteps(n=...), FixedSteps(h=...) or AdaptiveSteps(rtol, atol, ...)
     dense    False: every time of ts is the end of a step. True: the steps are those from ts[0] to ts[-1], and the
              states at the times between are read from the interpolants of the steps, which costs no evaluation of f,
-             or a few in each step that is read, and not one for each time. FixedSteps(n) is then n steps in all
+             or a few in each step that is read, and not one for each time. FixedSteps(n) is then n steps in all. A
+             tolerance is that of the steps; inside long ones the interpolant, of order p - 1 at least, may be less
+             accurate. Forward() and Reversible() take no such solver
 
     Raises TypeError for anything else, ValueError for AdaptiveSteps with a tableau that has no error estimate (b_err).
     The functions euler, midpoint, heun, ralston, rk4, rk38, bosh3, dopri5, tsit5 and dop853 make the usual ones.
