@@ -68,7 +68,7 @@ def table(results):
 NAMES = {"cnf": "CNF", "nf": "NF", "nf-params": "NF, as many parameters", "nf-time": "NF, as much time"}
 SHORT = {
     "likelihood-moons": "moons, rk4(n=8)",
-    "coarse-moons": "moons, rk4(n=4)",
+    "coarse-moons": "moons, rk4(n=2)",
     "matching-moons": "moons, flow matching",
     "likelihood-circles": "circles, rk4(n=8)",
     "penalised-circles": "circles, penalties",

@@ -76,7 +76,7 @@ def likelihood_claims(values):
             "The solver of the training can be trusted to report the likelihood",
             "training with few fixed steps",
             "none: it trains with a tolerance of 1e-5",
-            f"rk4(n=4) claims {mean_and_spread(claimed, 4)} nats, a tight solve says {mean_and_spread(tight, 4)}",
+            f"rk4(n=2) claims {mean_and_spread(claimed, 4)} nats, a tight solve says {mean_and_spread(tight, 4)}",
             judge(0.01 - (tight - claimed)),
             "The two may differ by 0.01 nats. A coarse map does not have the determinant that its trace claims, and "
             f"training finds that out; the true density has {values('coarse-moons', 'true').mean():.3f}",

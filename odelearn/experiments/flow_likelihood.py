@@ -24,7 +24,7 @@ USUAL = dopri5(1e-5, 1e-5)  # the paper's tolerance for densities: evaluations a
 # fmt: off
 TRAININGS = {  # how each kind is trained; chosen on validation data
     "likelihood": {"solver": 8, "iterations": 2500, "lr": 0.02},                  # maximum likelihood, rk4(n=8)
-    "coarse":     {"solver": 4, "iterations": 2000, "lr": 0.02},                  # the same, trusting rk4(n=4)
+    "coarse":     {"solver": 2, "iterations": 2500, "lr": 0.02},                  # the same, trusting rk4(n=2)
     "penalised":  {"solver": 4, "iterations": 2500, "lr": 0.02, "lambda": 0.01},  # with short, smooth paths
     "matching":   {"solver": None, "iterations": 20_000, "lr": 0.01},             # flow matching: no solve
 }

@@ -104,6 +104,8 @@ def costs(losses, floor, nats, widths):
                 middle.plot(claimed, y, "x", color=ORANGE, ms=7, label="claimed in training" if y == 0 else None)
         middle.axvline(0, color=INK, lw=0.8, ls=":")
         middle.set(yticks=range(len(nats)), yticklabels=list(nats), xlabel="nats above the true density")
+        middle.set_xscale("symlog", linthresh=0.1)
+        middle.margins(x=0.1)
         middle.set_ylim(len(nats) + 0.6, -0.6)
         middle.legend(fontsize=8, loc="lower center", ncols=2)
         for (name, (M, microseconds, slope)), color in zip(widths.items(), (BLUE, ORANGE), strict=False):
