@@ -52,7 +52,7 @@ CALLS = {  # "module.function": (positional arguments, of the shapes that the do
     "appendix_b.loss_to_come": (solved, lambda t: np.ones(2), lambda z, t: np.sum(z**2, axis=-1), (0.0, 1.0)),
     "appendix_b.limits": (falling(4), (falling(4), falling(4)), (falling(4), falling(4))),
     "appendix_b.jumps": ((t, t), (np.arange(3), np.ones(3), np.zeros(3)), [(1 + back, back), (back, back)]),
-    "appendix_b.starts": (t[::-1], [t, t + 1, t + 2], t, 1.0),
+    "algorithms.starts": (t[::-1], [t, t + 1, t + 2], t, 1.0),
     "appendix_b.kink": (falling(4)[::-1], [falling(4)] * 5, (falling(4),) * 3, (falling(4),) * 3),
     "errata.boundary_terms": ([[(t, t)]] * 3, [(t, t)], np.array([0.0, 1.0]), 0.5),
     "errata.one_too_many": (ns, {(name, extra): falling(3) for name in ("RK4", "Euler") for extra in (0, 1)}),

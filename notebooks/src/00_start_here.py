@@ -6,7 +6,7 @@
 # | **You will be able to** | say what a Neural ODE is, run one, train one, and check your own code with `odelearn.checks` |
 # | **You need** | derivatives, matrix products, NumPy; no differential equations |
 # | **Time** | 10 minutes to read, 20 with the exercises |
-# | **Equations** | (1) to (5), as a promise; notebooks 03 to 05 keep it |
+# | **Equations** | (1) to (5), as a promise; notebooks 03 to 06 keep it |
 #
 # This course follows one paper: Chen, Rubanova, Bettencourt and Duvenaud, *Neural Ordinary Differential Equations* (2018),
 # [arXiv 1806.07366](https://arxiv.org/abs/1806.07366). Keep it beside you. Numbers of equations are those of the paper.
@@ -132,7 +132,7 @@ for tol in 1e-2, 1e-4, 1e-6, 1e-8:
 # $z$ in row $i$ and column $j$; so $a\, \partial f / \partial z$ is a row times a matrix. The walk begins at the end, where
 # $a(t_1) = \partial L / \partial z(t_1)$ is known.
 #
-# So the same solver finds the gradient, and no step has to be kept. Notebook 05 proves it line by line. Here we believe it
+# So the same solver finds the gradient, and no step has to be kept. Notebooks 05 and 06 prove it line by line. Here we believe it
 # for five minutes, and check it: `odeint` is `odesolve` with this derivative, and `grad` asks for it.
 
 
@@ -153,7 +153,7 @@ print("by differences:    ", odelearn.finite_difference(loss, theta).round(4))
 # %% [markdown] tags=["break-it"]
 # **Break it.** `odelearn.checks.known_mistakes` has the paper's algorithm with a switch
 # for each mistake that is found in the wild. We flip the sign of $a\, \partial f / \partial z$ and look at the
-# gradient. Then we let a check look at it. Notebook 06 has {{len(known_mistakes.KNOWN_MISTAKES)}} of these.
+# gradient. Then we let a check look at it. Notebook 07 has {{len(known_mistakes.KNOWN_MISTAKES)}} of these.
 
 # %% tags=["break-it"]
 a_zs = np.stack([np.zeros(2), 2 * (limit - np.array([0.0, 1.0]))])  # dL/dz at the times 0 and T
@@ -209,7 +209,7 @@ figures.learned(lambda z: net(z, 0.0, learned), before, after, data, history, no
 # | `checks.check_vjp(f)` | `f(z, t, theta) -> dz, pullback` (notebook 02) |
 # | `checks.check_step(step, order)` | `step(f, z, t, h, theta) -> z_next` (notebook 03) |
 # | `checks.check_solver(solve, order)` | `solve(z0, f, ts, theta) -> zs` (notebook 03) |
-# | `checks.check_adjoint(adjoint)` | `adjoint(z0, f, ts, theta, a_zs) -> a_z0, a_ts, a_theta` (notebooks 04, 05) |
+# | `checks.check_adjoint(adjoint)` | `adjoint(z0, f, ts, theta, a_zs) -> a_z0, a_ts, a_theta` (notebooks 04 to 06) |
 #
 # A check runs your function on problems with known answers. It says "passed", or "not yet" and what is probably wrong.
 
@@ -348,8 +348,8 @@ for trial in [-2.0, 1.0, 0.0, 0.0], [-3.0, 1.5, 0.5, -1.0], [3.0, -2.0, 1.0, 2.0
 # | train | | `autodiff.tape.value_and_grad`, `optim.fit` |
 # | is it right? | | `checks.check_vjp`, `check_step`, `check_solver`, `check_adjoint` |
 #
-# Where to go from here: 01 and 02 are about derivatives, 03 is about solvers, 04 and 05 bring both together, 06 collects
-# the mistakes, and 07 measures what the method is worth.
+# Where to go from here: 01 and 02 are about derivatives, 03 is about solvers, 04 to 06 bring both together, 07 collects
+# the mistakes, and 08 measures what the method is worth. 09 to 12 use it: images, fields from data, densities, series.
 #
 # **Sources.** R. T. Q. Chen, Y. Rubanova, J. Bettencourt, D. Duvenaud, *Neural ordinary differential equations*,
 # NeurIPS (2018). L. Euler, *Institutionum calculi integralis*, vol. 1 (1768). E. Dupont, A. Doucet, Y. W. Teh,

@@ -654,7 +654,7 @@ print("10 layers:", len(pullback.tape.nodes), "nodes")
 # So memory grows like the number of layers.
 #
 # A layer of this kind is one Euler step of $dz/dt = \tanh(zW)$. In notebook 05 the values are not kept but computed again
-# backwards in time, and memory does not grow at all. In notebook 07 we will see what that costs.
+# backwards in time, and memory does not grow at all. In notebook 08 we will see what that costs.
 #
 # ```python
 # lengths = [len(vjp(lambda W, n=n: residual_network(z, W, n), np.eye(2))[1].tape.nodes) for n in (10, 100, 1000)]

@@ -609,7 +609,7 @@ for lam in -1.0, -10.0, -100.0, -1000.0:
 # not accuracy. Such a problem is called *stiff*, and calls for implicit methods, which this course leaves out.
 #
 # Keep one thing in mind for later. Backwards in time $y' = -50y$ *grows*, by a factor $e^{50}$ in one unit of time. The
-# paper's adjoint solves $z$ backwards, and notebook 07 shows what comes of it.
+# paper's adjoint solves $z$ backwards, and notebook 08 shows what comes of it.
 
 # %% [markdown] tags=["agree"]
 # ## 9. Ours and the library's
@@ -727,7 +727,7 @@ for n in 2, 3, 4, 5, 8, 20:
 # the map from the input to the output falls in some places and rises in others: it folds the line, and two inputs have
 # one output. No ODE net can do either. What is a limitation for a classifier is what makes densities computable:
 # equation (8) of the paper, which follows the density of a random $z$ along the flow, needs a map that can be inverted.
-# (Notebook 06 meets it.)
+# (Notebook 07 meets it.)
 #
 # ```python
 # def changed_places(n):

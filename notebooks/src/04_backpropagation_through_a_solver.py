@@ -452,7 +452,7 @@ for N in 20, 40, 80, 160:
 # - **Checkpointing** keeps only about $\sqrt N$ of the states, and solves each piece between them again when the
 #   backward sweep arrives there: the same gradient bit for bit, for one more evaluation of every stage.
 # - **Backsolve** keeps nothing but the observations, and rebuilds $z(t)$ by solving backwards. It pays in accuracy, as
-#   above; notebook 07 shows how much, and when.
+#   above; notebook 08 shows how much, and when.
 
 # %%
 steps, held = 4 ** np.arange(2, 6), {}

@@ -4,7 +4,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | build a residual net and an ODE net from the same pieces, train both to read digits, test a claim about them fairly, and say what an ODE in the plane cannot do |
-# | **You need** | notebooks 00, 02 and 04; 07 for what the adjoint costs |
+# | **You need** | notebooks 00, 02 and 04; 08 for what the adjoint costs |
 # | **Time** | 60 minutes |
 # | **Equations** | (1) and (3); section 3 of the paper, Table 1 and Figure 3 |
 #
@@ -239,7 +239,7 @@ figures.tolerances(measured)
 # $z(1)$ to eight digits, so after its training it can do with fewer evaluations.
 #
 # The backward pass takes {{ratio.min():.1f}} to {{ratio.max():.1f}} times the evaluations of the forward pass, and not the
-# paper's half. Notebook 07 shows why that number is no property of the method: it depends on the error norm and the solver.
+# paper's half. Notebook 08 shows why that number is no property of the method: it depends on the error norm and the solver.
 
 # %% [markdown]
 # ## 5. What an ODE cannot do

@@ -108,7 +108,7 @@ def half_the_evaluations(ode):
         f"{mean_and_spread(ratio.mean(axis=1))}; from {ratio.min():.2f} to {ratio.max():.2f} over the tolerances",
         judge(0.6 - ratio.mean(axis=1)),
         "Rule: the mean ratio over all tolerances is below 0.6. The ratio depends on the solver and on the error norm "
-        "(notebook 07); here the norm is that of [z, a]",
+        "(notebook 08); here the norm is that of [z, a]",
     )
 
 

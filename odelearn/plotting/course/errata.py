@@ -1,4 +1,4 @@
-"""The figures of notebook 06 Errata."""
+"""The figures of notebook 07 Errata."""
 
 import numpy as np
 from matplotlib import rc_context

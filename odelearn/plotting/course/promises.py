@@ -1,4 +1,4 @@
-"""The figures of notebook 07 Four promises, tested."""
+"""The figures of notebook 08 Four promises, tested."""
 
 import numpy as np
 from matplotlib import rc_context

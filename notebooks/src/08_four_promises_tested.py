@@ -1,10 +1,10 @@
 # %% [markdown] tags=["header"]
-# # 07 Four promises, tested
+# # 08 Four promises, tested
 #
 # | | |
 # |---|---|
 # | **You will be able to** | say what the paper's adjoint costs and saves, measure it, tell three different derivatives of one solve apart, and choose among six methods |
-# | **You need** | notebooks 03 (solvers), 04 (through a solver) and 05 (the adjoint) |
+# | **You need** | notebooks 03 (solvers), 04 (through a solver) and 06 (the algorithms) |
 # | **Time** | 75 minutes |
 # | **Equations** | (4), (5), Algorithms 1 and 2; Table 1 and Figure 3 of the paper |
 #

@@ -1,10 +1,10 @@
 # %% [markdown] tags=["header"]
-# # 06 Errata
+# # 07 Errata
 #
 # | | |
 # |---|---|
 # | **You will be able to** | recognise the well-known slips around the adjoint method, say how it comes about, show that it is one, and write the right form |
-# | **You need** | notebooks 01 (checks) and 05 (the proof, Algorithm 2) |
+# | **You need** | notebooks 01 (checks), 05 (the proof) and 06 (Algorithm 2) |
 # | **Time** | 60 minutes |
 # | **Equations** | (6), (8), (10), (33), (39) to (45), (48) to (52), Algorithm 2, Appendix E |
 #
@@ -459,7 +459,7 @@ print(f"-a(1) df/dz is {-a_at(1):.4f} with relu' = 1, and 0 with relu' = 0")
 # **(52) does not say what $a_t(t_N)$ is.** See section 2. Algorithm 2, a page later, is right.
 #
 # **About half as many evaluations backward as forward**, Figure 3c, is an observation with one solver on one problem,
-# and no law. Notebook 07 measures it.
+# and no law. Notebook 08 measures it.
 
 # %% [markdown]
 # ## 8. Plus KL
