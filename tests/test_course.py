@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -340,3 +341,43 @@ def test_by_hand_refuses_libraries_and_nothing_else():
     with pytest.raises(AssertionError, match="it calls solve_ivp of scipy"), by_hand("scipy"):
         scipy.integrate.solve_ivp(lambda t, z: z, (0, 1), [1.0])
     assert sys.getprofile() is None
+
+
+# ---- for the teacher
+
+
+def parts_of(name):
+    path = sources.find_problem_sets(sources.find_notebooks())[name]
+    metadata = [cell.metadata.get("nbgrader", {}) for cell in sources.read_source(path).cells]
+    return {m["grade_id"]: m for m in metadata if m.get("grade")}
+
+
+def test_every_outcome_is_assessed_by_a_part_that_exists_and_the_points_are_right():
+    text = (ROOT / "notebooks" / "teaching" / "README.md").read_text()
+    named = re.findall(r"`(ps\d) ([\w-]+)`", text)
+    assert len(named) > 20 and all(part in parts_of(name) for name, part in named)
+    rows = re.findall(r"^\| PS(\d) [^|]+\| (\d+) \| (\d+) \| (\d+) \|", text, re.MULTILINE)
+    assert len(rows) == 5
+    for number, points, by_tests, marked_by_hand in rows:
+        parts = parts_of(f"ps{number}").values()
+        tested = sum(m["points"] for m in parts if not m["solution"])
+        marked = sum(m["points"] for m in parts if m["solution"])
+        assert (int(points), int(by_tests), int(marked_by_hand)) == (tested + marked, tested, marked)
+
+
+def test_slides_need_no_network_and_each_has_one_title_and_one_picture(tmp_path):
+    from odelearn.course.slides import deck, write_slides
+
+    pages = write_slides(tmp_path / "out")
+    assert [page.name for page in pages] == ["derivatives_you_can_trust.html", "the_adjoint_in_25_slides.html"]
+    for page in pages:
+        text = page.read_text()
+        assert not re.search(r"""(?:src|href)=["']https?:""", text)
+        linked = re.findall(r"""(?:src|href)=["']((?:reveal|mathjax)/[^"'?]+)""", text)
+        assert len(linked) >= 4 and all((tmp_path / "out" / path).is_file() for path in linked)
+        source = ROOT / "notebooks" / "slides" / f"{page.stem}.py"
+        for cell in deck(source).cells:
+            assert re.match(r"##? \S", cell.source) and len(re.findall(r"!\[[^\]]+\]\(", cell.source)) == 1
+            assert len(re.sub(r"!\[.*|\$\$.*?\$\$", "", cell.source, flags=re.DOTALL).split()) <= 40
+        assert len(re.findall(r'<img[^>]* src="data:image/', text)) == len(deck(source).cells)
+    assert len(deck(ROOT / "notebooks" / "slides" / "the_adjoint_in_25_slides.py").cells) == 25

@@ -11,6 +11,7 @@ examples:
   python -m odelearn.course build odelearn-course           writes odelearn-course/student and .../teacher
   python -m odelearn.course grade handed-in                 a folder per student, ps1.ipynb ... in each
   python -m odelearn.course new-seed 2027                   other numbers in the hidden tests
+  python -m odelearn.course slides odelearn-slides          two decks of slides
 """
 
 
@@ -57,6 +58,10 @@ def parser():
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(command=run_grade)
 
+    command = commands.add_parser("slides", help="write the decks of slides, for a browser without a network")
+    command.add_argument("out", metavar="OUT", help="a folder; made if it is not there")
+    command.set_defaults(command=run_slides)
+
     command = commands.add_parser("new-seed", help="let the hidden tests draw other numbers")
     command.add_argument("seed", type=seed, metavar="N", help="a whole number, 0 or more")
     add_course(command)
@@ -96,6 +101,12 @@ def run_grade(submissions, course, seconds, memory, quiet):
     limits = Limits(cell=min(Limits.cell, seconds), seconds=seconds, memory=int(memory * 2**30))
     path = grading.grade(submissions, course, limits, progress=not quiet)
     print(f"marks: {path}\nfeedback: {path.parent / 'feedback'}")
+
+
+def run_slides(out):
+    from . import slides
+
+    print("open in a browser:", *slides.write_slides(out), sep="\n  ")
 
 
 def run_new_seed(seed, course):
