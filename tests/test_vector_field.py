@@ -85,6 +85,11 @@ def test_the_true_field_has_no_error_and_half_the_field_has_half():
     speed = np.linalg.norm(field.f(z, 0.0, field.theta), axis=-1)
     assert half["field_error"] == pytest.approx(0.5 * np.median(speed) / np.sqrt(np.mean(speed**2)), rel=1e-3)
     assert np.allclose(half["paths"][-1], data["test"][0][50, :3, 0], atol=2e-3)
+    zs_true, _ = data["test"]
+    slow = odesolve(zs_true[0], lambda z, t, theta: field.f(z, t, theta) / 2, field_learning.BEYOND, field.theta).zs
+    for key, part in (("rmse_known", slice(0, 51)), ("rmse_beyond", slice(51, 101))):
+        assert half[key] == pytest.approx(np.sqrt(np.mean((slow - zs_true)[part] ** 2)), rel=1e-3)
+    assert half["relative_beyond"] == pytest.approx(half["rmse_beyond"] / zs_true.std(axis=(0, 1)).mean(), rel=1e-3)
 
 
 def test_energy_is_measured_by_its_drift_and_its_deviation():
