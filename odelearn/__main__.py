@@ -213,6 +213,7 @@ def add_scoreboard(commands):
                        " there is not run again (default: figures/scoreboard)")  # fmt: skip
     board.add_argument("--page", metavar="FILE.md", default="notebooks/scoreboard.md", help="what is written (default:"
                        " notebooks/scoreboard.md)")  # fmt: skip
+    board.add_argument("--draw", metavar="DIR", help="also draw the figures of each experiment there, of seed 0")
     board.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

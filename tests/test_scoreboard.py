@@ -55,6 +55,15 @@ def test_rendering_runs_nothing_and_invents_nothing(board):
     assert "Not run: plain, seeds 0, 1, 2; fast-8, seeds 0, 1, 2." in page
 
 
+def test_figures_are_drawn_of_the_first_complete_seed(board, tmp_path, capsys):
+    arguments = ["scoreboard", "--page", "page.md", "--out", "results", "--quiet", "--draw", "pictures"]
+    (board / "fail-plain-0").touch()
+    assert main(arguments) == 1
+    assert Path("pictures/toy.png").read_text() == "2" and "Drawn in" in capsys.readouterr().out
+    assert main(["scoreboard", "--page", "page.md", "--out", "nothing", "--render", "--draw", "none"]) == 0
+    assert not Path("none/toy.png").exists()
+
+
 def test_only_seeds_that_every_method_has_are_judged(board, tmp_path):
     jobs = jobs_of("toy", range(3))
     run_jobs([job for job in jobs if job != Job("toy", "plain", 1)], tmp_path, progress=None)

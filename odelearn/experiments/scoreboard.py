@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from ..fitting.options import UsageError, one_line
-from ..fitting.store import atomic_write, check_writable
+from ..fitting.store import atomic_write, check_writable, writable_directory
 from . import EXPERIMENTS
 from .claims import VERDICTS
 from .jobs import jobs_of, module_of, read_record, result_of, run_jobs
@@ -22,6 +22,7 @@ def scoreboard(
     jobs=1,
     dask=None,
     render=False,
+    draw=None,
     quiet=False,
 ):
     """The command `scoreboard`: run what has not been run yet, then write the page from the JSON files.
@@ -33,7 +34,8 @@ def scoreboard(
     page    the file to write, in Markdown
     jobs    how many trainings run at once, by joblib
     dask    the address of a Dask scheduler, which runs them instead
-    render  only write the page
+    render  run nothing, only write the page
+    draw    a directory for the figures of every experiment, of the first seed that is complete; None: no figures
     quiet   without the bar
 
     Returns the exit status: 0, or 1 where a training failed or claims could not be judged; the page is written anyway.
@@ -50,12 +52,23 @@ def scoreboard(
     text, troubles = page_of(out, seeds)
     with atomic_write(page) as draft:
         draft.write_text(text, encoding="utf-8")
+    for name in EXPERIMENTS if draw else ():
+        draw_figures(name, out, seeds, full, writable_directory(draw))
     for trouble in troubles:
         print(f"odelearn: {trouble}", file=sys.stderr, flush=True)
     if failures:
         print(f"odelearn: {len(failures)} of {len(wanted)} trainings failed", file=sys.stderr, flush=True)
     print(f"Written to {page}: {summary(text)}", flush=True)
     return 1 if failures or troubles else 0
+
+
+def draw_figures(name, folder, seeds, full, figures):
+    records, missing = read_records(name, folder, seeds, full)
+    complete = complete_seeds(seeds, missing)
+    if complete:
+        results = [result_of(record) for record in records if record["seed"] == complete[0]]
+        for path in module_of(name).draw(results, figures):
+            print(f"Drawn in {path}", flush=True)
 
 
 HEAD = """\
@@ -95,7 +108,7 @@ def page_of(folder, seeds=SEEDS):
 def section_of(name, folder, seeds, full):
     """(Markdown, troubles, rows of the table) of one experiment."""
     records, missing = read_records(name, folder, seeds, full)
-    complete = [seed for seed in range(seeds) if all(job.seed != seed for job in missing)]
+    complete = complete_seeds(seeds, missing)
     used = [record for record in records if record["seed"] in complete]
     rows, troubles = rows_of(name, used)
     what = EXPERIMENTS[name][1]
@@ -114,6 +127,11 @@ def read_records(name, folder, seeds, full):
         else:
             records.append(record)
     return records, missing
+
+
+def complete_seeds(seeds, missing):
+    """Those that every method of the experiment has been run with."""
+    return [seed for seed in range(seeds) if all(job.seed != seed for job in missing)]
 
 
 def rows_of(name, records):
