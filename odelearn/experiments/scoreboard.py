@@ -152,7 +152,7 @@ def notes_of(records, complete, missing):
         versions = sorted({f"NumPy {record['versions']['numpy']}" for record in records})
         few = " That is fewer than 3: the spread says little." if len(complete) < 3 else ""
         yield (
-            f"\nSeeds {', '.join(map(str, complete))}; {len(records)} trainings, {seconds / 60:.1f} minutes of CPU; "
+            f"\nSeed{'s' * (len(complete) > 1)} {', '.join(map(str, complete))}; {len(records)} trainings, {seconds / 60:.1f} minutes of CPU; "
             f"{', '.join(versions)}.{few}"
         )
     if missing:
