@@ -377,6 +377,7 @@ def test_slides_need_no_network_and_each_has_one_title_and_one_picture(tmp_path)
         assert len(linked) >= 4 and all((tmp_path / "out" / path).is_file() for path in linked)
         source = ROOT / "notebooks" / "slides" / f"{page.stem}.py"
         for cell in deck(source).cells:
+            assert all((ROOT / path).is_file() for path in re.findall(r"\]\((\S+)\)", cell.source))
             assert re.match(r"##? \S", cell.source) and len(re.findall(r"!\[[^\]]+\]\(", cell.source)) == 1
             assert len(re.sub(r"!\[.*|\$\$.*?\$\$", "", cell.source, flags=re.DOTALL).split()) <= 40
         assert len(re.findall(r'<img[^>]* src="data:image/', text)) == len(deck(source).cells)

@@ -15,7 +15,7 @@
 # %% [markdown]
 # ## The complex step subtracts nothing
 #
-# $$f'(x) \approx \frac{\operatorname{Im} f(x + i h)}{h}$$
+# $$f'(x) \approx \frac{\mathrm{Im}\, f(x + i h)}{h}$$
 #
 # ![The complex step reaches round-off, whatever small step is taken](../../figures/01_complex_step.png)
 
@@ -73,32 +73,32 @@
 #
 # One step too many passes a loose tolerance. Its order gives it away.
 #
-# ![Error of the gradient against steps, with n and with n + 1 steps](../../figures/06_one_too_many.png)
+# ![Error of the gradient against steps, with n and with n + 1 steps](../../figures/07_one_too_many.png)
 
 # %% [markdown]
 # ## A mistake of sign
 #
 # Check the gradients of the times too: few tests do.
 #
-# ![a_t with the right boundary term, with none, and with the wrong sign](../../figures/06_boundary_terms.png)
+# ![a_t with the right boundary term, with none, and with the wrong sign](../../figures/07_boundary_terms.png)
 
 # %% [markdown]
 # ## What no gradient check can see
 #
-# A wrong objective has a right gradient. With $+KL$ the bound lies above what it should bound.
+# A wrong objective has a right gradient. With $+KL$ the bound can lie above what it should bound.
 #
-# ![The evidence bound with minus KL and with plus KL](../../figures/06_evidence_bound.png)
+# ![The evidence bound with minus KL and with plus KL](../../figures/07_evidence_bound.png)
 
 # %% [markdown]
 # ## What is differentiated?
 #
 # With adaptive steps the loss jumps between meshes. Say which function the gradient belongs to.
 #
-# ![A loss against a parameter: adaptive, with the mesh held fixed, and exact](../../figures/07_frozen_mesh.png)
+# ![A loss against a parameter: adaptive, with the mesh held fixed, and exact](../../figures/08_frozen_mesh.png)
 
 # %% [markdown]
 # ## Measure the drift
 #
 # What a backward solve rebuilds can be compared with what the forward solve had.
 #
-# ![Error of the gradient, and the drift, against stiffness](../../figures/07_way_back.png)
+# ![Error of the gradient, and the drift, against stiffness](../../figures/08_way_back.png)

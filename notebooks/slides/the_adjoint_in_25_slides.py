@@ -129,21 +129,21 @@
 #
 # Algorithm 2 starts it at $-\partial L / \partial t_1$.
 #
-# ![Three starts of a_t; only one of them ends at the measured derivative](../../figures/05_starts.png)
+# ![Three starts of a_t; only one of them ends at the measured derivative](../../figures/06_starts.png)
 
 # %% [markdown]
 # ## The sign that is easy to lose
 #
 # With $H = a \cdot f$: $\;\dfrac{dL}{dt_1} = H(t_1)$, but $\dfrac{dL}{dt_0} = -H(t_0)$.
 #
-# ![a_t with the right boundary term, with none, and with the wrong sign](../../figures/06_boundary_terms.png)
+# ![a_t with the right boundary term, with none, and with the wrong sign](../../figures/07_boundary_terms.png)
 
 # %% [markdown]
 # ## One step too many
 #
 # A backward solve that goes a step too far is wrong by as much as a step.
 #
-# ![Error of the gradient against steps, with n and with n + 1 steps](../../figures/06_one_too_many.png)
+# ![Error of the gradient against steps, with n and with n + 1 steps](../../figures/07_one_too_many.png)
 
 # %% [markdown]
 # ## What is held between the passes
@@ -157,14 +157,14 @@
 #
 # On a stiff field the state that is rebuilt drifts away, and its gradient with it.
 #
-# ![Error of the gradient against stiffness, for five methods](../../figures/07_way_back.png)
+# ![Error of the gradient against stiffness, for five methods](../../figures/08_way_back.png)
 
 # %% [markdown]
 # ## Which gradient does an adaptive solve have?
 #
 # The accepted mesh is held fixed. Between two meshes the solve itself jumps.
 #
-# ![A loss against a parameter: adaptive, with the mesh held fixed, and exact](../../figures/07_frozen_mesh.png)
+# ![A loss against a parameter: adaptive, with the mesh held fixed, and exact](../../figures/08_frozen_mesh.png)
 
 # %% [markdown]
 # ## Six methods, one gradient
