@@ -103,7 +103,8 @@ def option(name, value):
     """How to say an option: in Python, and on the command line."""
     listed = f"[{value!r}]" if name in ("na", "columns", "input") else repr(value)
     given = f'"{value}"' if re.search(r"[^\w.,/:+-]", value) else value
-    return f"use {name}={listed} (--{name.replace('_', '-')} {given})"
+    between = "=" if given.startswith("-") else " "  # argparse takes what begins with a dash for an option
+    return f"use {name}={listed} (--{name.replace('_', '-')}{between}{given})"
 
 
 def numbers(source, name, cells, reader, may_miss=True):

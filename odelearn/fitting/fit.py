@@ -14,7 +14,16 @@ from .gradient_check import check_training, drift_note, dry_run
 from .load import load_model
 from .model_file import confirmed, errors_with_their_line, is_file, place
 from .options import SavedElsewhere, UsageError, WorseThanMean
-from .report import band_report, description, draw, in_sample_score, left_out_note, noise_note, score_table
+from .report import (
+    band_report,
+    description,
+    draw,
+    in_sample_score,
+    left_out_note,
+    noise_note,
+    one_forecast_note,
+    score_table,
+)
 from .store import save_model, save_model_somewhere, writable_directory
 
 TRIAL_STEPS = 100  # a run shorter than this may end worse than the mean of the data
@@ -87,7 +96,7 @@ def run(training, settings, steps, npz, say=print):
     if complete and settings["beside"] != "none":
         fits.append(baseline(training, settings, say))
     say(score_table(fits))
-    for text in noise_note(training), band_report(training) if training.members else "":
+    for text in one_forecast_note(training), noise_note(training), band_report(training) if training.members else "":
         if text:
             say(text)
     draw(fits, path.with_suffix(".png"))

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ..datasets.cells import DataError
 from ..datasets.csv_series import LYNX_HARE
 from ..optim import TrainingStopped
 from .build import new_training
@@ -66,7 +67,12 @@ def new_run(source, given):
     if source is None:
         given = {"log": True, "beside": "lotka-volterra", "ensemble": 20} | given
     chosen = lambda group: {name: given.get(name, default) for name, default in defaults(group).items()}
-    series = series_from(LYNX_HARE if source is None else source, **chosen("read"), **chosen("data"))
+    try:
+        series = series_from(LYNX_HARE if source is None else source, **chosen("read"), **chosen("data"))
+    except DataError:
+        raise
+    except ValueError as error:  # of how the file is said to be written
+        raise UsageError(str(error)) from None
     settings, steps = chosen("set"), chosen("run")["steps"]
     settings |= {role: absolute(settings[role]) for role in ("model", "beside")}
     training = new_training(series, settings, steps)

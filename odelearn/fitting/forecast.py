@@ -13,17 +13,19 @@ from .groups import Grouping, Piece
 from .options import steps_of
 
 PIECE = 1000  # steps of a forecast that are made, and kept, at a time
+NOISE_RATE = 5.0
 SOLVED_TOGETHER = 64  # windows in one solve
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 NORMAL = np.array([-1.6448536269514722, -0.6744897501960817, 0.0, 0.6744897501960817, 1.6448536269514722])  # of LEVELS
 
 
 class Forecaster:
-    """A model of a series with its parameters, one vector p = [x0, theta, log s], or (E, ...) for an ensemble.
+    """A model of a series with its parameters, one vector p = [x0, theta, q], or (E, ...) for an ensemble.
 
     x0 = (z0 - mean) / scale is the initial value of every trial, K S numbers, so that z0 has no units either; states
     that are not observed have mean 0 and scale 1. With `window` rows a trajectory there is no x0: each window begins at
-    what was observed. log s (D,) is there with `noise`: s scale is the standard deviation of each column's noise.
+    what was observed. With `noise` there is q (D,), and s = e^(5 q): s scale is the standard deviation of each column's
+    noise, and log s moves five times as fast as the other numbers, as it has the longest way.
     """
 
     def __init__(self, series, model, solver, *, hidden=0, noise=False, window=0, interpolation="linear"):
@@ -49,11 +51,15 @@ class Forecaster:
         return (None if self.window else self.mean + self.scale * x0.reshape(shape)), theta
 
     def log_s(self, p):
-        return p[..., self.x_size + self.P :]
+        return NOISE_RATE * p[..., self.x_size + self.P :]
 
     def parts(self, p):
         """p (n,) as its parts by name: z0, theta, and noise."""
-        parts = {"z0": p[: self.x_size], "theta": p[self.x_size : self.x_size + self.P], "noise": self.log_s(p)}
+        parts = {
+            "z0": p[: self.x_size],
+            "theta": p[self.x_size : self.x_size + self.P],
+            "noise": p[self.x_size + self.P :],
+        }
         return {name: part for name, part in parts.items() if part.size}
 
     @property
@@ -75,18 +81,20 @@ class Forecaster:
         z0, _ = self.split(p)
         return z0[..., k, :] if self.several else z0
 
-    def starts(self, k=0):
-        """The rows at which trajectories of trial k begin: 0; or every `window` rows, where all is observed."""
+    def starts(self, k=0, rows=None):
+        """The rows at which trajectories of trial k begin: 0; or every `window` rows, where all is observed.
+
+        Windows begin among the first `rows` rows: None for those to learn from.
+        """
         if not self.window:
             return [0]
-        whole = np.flatnonzero(self.series.trials[k].observed[: self.series.trials[k].rows].all(axis=1))
-        rows, at = [], 0
-        while True:
-            later = whole[whole >= at]
-            if not later.size:
-                return rows or [int(whole[-1])]
-            rows.append(int(later[0]))
-            at = rows[-1] + self.window
+        trial = self.series.trials[k]
+        whole = np.flatnonzero(trial.observed[: trial.rows if rows is None else rows].all(axis=1))
+        starts, at = [], 0
+        while (i := np.searchsorted(whole, at)) < len(whole):
+            starts.append(int(whole[i]))
+            at = starts[-1] + self.window
+        return starts
 
     def field(self, k=0):
         """f of trial k for one row (S,), or (E, S)."""
@@ -171,8 +179,8 @@ class Forecaster:
             return self.trajectory(self.series.trials[k].ts[:rows], k).zs[..., : self.D]
 
     def windows_at_rows(self, k, rows):
-        """Every window of the trial from what was observed at its begin; the last one goes on to the end."""
-        starts, trial, theta = self.starts(k), self.series.trials[k], self.split(self.chosen)[1]
+        """Every window of the trial from what was observed at its begin; of the rows held out, too."""
+        starts, trial, theta = self.starts(k, rows), self.series.trials[k], self.split(self.chosen)[1]
         zs = np.full((rows, *theta.shape[:-1], self.S), np.nan)
         pieces = [Piece(k, row, end - row) for row, end in zip(starts, [*starts[1:], rows], strict=True)]
         for i in range(0, len(pieces), SOLVED_TOGETHER):
@@ -185,7 +193,7 @@ class Forecaster:
 
     def window_starts(self, group, theta):
         """(K, S) or (E, K, S): what was observed in the first row of each piece of a group."""
-        z0 = group.targets[0]
+        z0 = group.targets[0].astype(np.result_type(group.targets, theta.dtype))
         return z0 if theta.ndim == 1 else np.tile(z0, (len(theta), 1, 1))
 
     def predictions(self):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..autodiff import tape
 from ..dynamics import Dynamics
 from ..nn.mlp import MLP
 from .fields import RowByRow, Standardised, WithInputs
@@ -76,8 +77,13 @@ def field_for(model, K, offsets, inputs):
 
 def with_u(f, inputs, k):
     """f(z, t, theta, u) of a file as f(z, t, theta): u (I,) are the inputs of trial k in the units of the data."""
-    u_of = lambda t: inputs.raw(t)[k]
-    return Dynamics(lambda z, t, theta: f.fun(z, t, theta, u_of(t - inputs.offsets[k])))
+    u_at = lambda t: inputs.raw(t - inputs.offsets[k])[k]
+
+    def vjp(z, t, theta):
+        u = u_at(t)  # a number for the tape, which leaves du/dt out
+        return tape.vjp(lambda z, t, theta: f.fun(z, t, theta, u), z, t, theta)
+
+    return Dynamics(lambda z, t, theta: f.fun(z, t, theta, u_at(t)), vjp)
 
 
 def lotka_volterra(series, hidden=0):

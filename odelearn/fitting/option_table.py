@@ -35,7 +35,7 @@ OPTIONS = [
     Option("read", "decimal", TEXT, ".", "MARK", 'the decimal mark: "." or comma'),
     Option("read", "na", NAMES, (), "A,B", "cells that are missing, beside empty ones, NA and nan: --na=-999,missing"),
     Option("read", "encoding", TEXT, "utf-8-sig", "NAME", "of the text (default: UTF-8)"),
-    Option("data", "time", TEXT, None, "COLUMN", "the column of times, numbers or ISO dates (default: the first)"),
+    Option("data", "time", TEXT, None, "COLUMN", "the column of times: numbers, or ISO dates (default: the first)"),
     Option("data", "time_unit", one_of(*UNITS), None, "UNIT", f"of dates: {', '.join(UNITS)} (default: day)"),
     Option("data", "columns", NAMES, None, "A,B", "the columns to learn (default: all with numbers)"),
     Option("data", "series", TEXT, None, "COLUMN", "the column that tells several series apart: patient, trial"),

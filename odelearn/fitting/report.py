@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..datasets.times import to_date
+from ..solvers.errors import SolverError
 from ..verify.gradient_report import table
 from .forecast import median, no_warnings
 from .store import atomic_write
@@ -107,6 +108,34 @@ def band_report(training):
     return "\n".join(text)
 
 
+def one_forecast_note(training):
+    """R^2 of one forecast over all rows held out, where the table has that of windows, as a line, or ""."""
+    series = training.series
+    if not training.window or not series.held_out:
+        return ""
+    zs = series.zs.copy()
+    with no_warnings():
+        for k, trial in enumerate(series.trials):
+            if trial.rows < len(trial.ts):
+                zs[trial.start + trial.rows : trial.start + len(trial.ts)] = forecast_or_nan(training, k)
+    held_out = kinds_of_rows(series)[-1][1]
+    score = r_squared(zs[held_out], series.zs[held_out])
+    return (
+        f"These are forecasts of at most {training.window} rows, each from what was observed. "
+        f"One forecast of all rows held out: R^2 = {score:.3f}"
+    )
+
+
+def forecast_or_nan(training, k):
+    """z at the rows of trial k that are held out, by one forecast from the last window before them; nan if it fails."""
+    trial = training.series.trials[k]
+    try:
+        zs = training.forecast(trial.ts[trial.rows :], k)[..., : training.D]
+    except SolverError:
+        return np.nan
+    return zs if training.members is None else median(zs)
+
+
 def left_out_note(training):
     """Which members were left out of the training, as a line, or ""."""
     gone = np.flatnonzero(~training.alive)
@@ -137,10 +166,21 @@ def draw(trainings, path):
     from ..plotting.style import save
 
     series = trainings[0].series
-    shown = np.unique(np.linspace(0, trainings[0].K - 1, SHOWN).astype(int))
+    shown = np.unique(np.linspace(0, trainings[0].K - 1, SHOWN).astype(int)).tolist()
+    trials = {k: shown_part(trainings[0], k) for k in shown}
     with atomic_write(path) as draft:
-        curves = {k: [Curve(*curve_of(training, k)) for training in trainings] for k in shown.tolist()}
-        save(fit_figure(series, curves, losses_of(trainings[0])), draft)
+        curves = {k: [Curve(*curve_of(training, k)) for training in trainings] for k in shown}
+        save(fit_figure(series, curves, losses_of(trainings[0]), trials), draft)
+
+
+def shown_part(training, k):
+    """Trial k as it is drawn: whole, or where it is long the last windows learned from, and the rows that follow."""
+    trial = training.series.trials[k]
+    if not training.window or len(trial.ts) <= 20 * training.window:
+        return trial
+    first, last = max(0, trial.rows - 8 * training.window), trial.rows + 2 * training.window
+    cut = {name: getattr(trial, name)[first:last] for name in ("ts", "zs", "observed", "us")}
+    return trial._replace(**cut, learned=max(0, trial.learned - first), rows=trial.rows - first)
 
 
 def losses_of(training):
@@ -154,14 +194,12 @@ def curve_of(training, k=0):
 
     The field is None where there are states that are not observed.
     """
-    series, trial = training.series, training.series.trials[k]
+    series, trial = training.series, shown_part(training, k)
     with no_warnings():
-        end = trial.ts[-1] if np.isfinite(training.predictions_of(k)).all() else trial.ts[trial.rows - 1]
-        if training.members and not np.isfinite(training.predictions_of(k)).all():
-            end = trial.ts[-1]
-        start = trial.ts[training.starts(k)[0]]
-        ts = np.linspace(start, end, 400 if len(trial.ts) <= 400 else min(2000, len(trial.ts)))
-        zs = training.forecast(ts, k)[..., : series.ys.shape[1]]
+        whole = training.members or training.window or np.isfinite(training.predictions_of(k)).all()
+        start = trial.ts[0] if training.window else series.trials[k].ts[0]
+        ts = np.linspace(start, trial.ts[-1] if whole else trial.ts[trial.rows - 1], min(2000, max(400, len(trial.ts))))
+        end, zs = ts[-1], training.forecast(ts, k)[..., : training.D]
     field, theta = training.field(k), training.split(training.chosen)[1]
     f = lambda z: np.median([field(z, end, one) for one in np.atleast_2d(theta)], axis=0)
     f = None if training.hidden else (lambda z: field(z, end, theta)) if theta.ndim == 1 else f

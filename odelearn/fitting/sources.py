@@ -52,10 +52,12 @@ def series_from(source, **options):
         raise DataError("the list of sources is empty")
     written = notation(*(options[name] for name in READING))
     tables = [table_of(one, written, options) for one in sources]
-    time = options["time"] or tables[0].header[0]
+    others = {options["series"], *options["input"]}
+    time = options["time"] or next((name for name in tables[0].header if name not in others), tables[0].header[0])
     input_names = checked_columns(tables[0], time, options["input"], "input") if options["input"] else []
     columns = chosen_columns(tables[0], time, input_names, options)
-    pieces, calendar = trials_of(tables, time, columns, input_names, options)
+    names = [name_of(one) if is_path(one) else f"series {i + 1}" for i, one in enumerate(sources)]
+    pieces, calendar = trials_of(tables, names, time, columns, input_names, options)
     several = len(pieces) > 1 or options["series"] is not None
     held_out = [hold_out_of(piece, options, several) for piece in pieces]
     ts, ys, us = (np.concatenate(parts) for parts in zip(*[piece[3:] for piece in pieces], strict=True))
@@ -146,15 +148,15 @@ def chosen_columns(table, time, input_names, options):
     return columns
 
 
-def trials_of(tables, time, columns, input_names, options):
-    """The Pieces of all tables, and the Calendar of their times."""
+def trials_of(tables, names, time, columns, input_names, options):
+    """The Pieces of all tables, which have these names, and the Calendar of their times."""
     pieces, calendar = [], None
-    for table in tables:
+    for table, name in zip(tables, names, strict=True):
         cells = column_cells(table, time)
         ts, calendar = times_of(table.source, time, cells, Reader(table.notation), options["time_unit"], calendar)
         ys = column_numbers(table, columns)
         us = column_numbers(table, input_names) if input_names else np.zeros((len(ts), 0))
-        for label, rows in parts_of(table, options["series"], len(tables) > 1):
+        for label, rows in parts_of(table, name, options["series"], len(tables) > 1):
             own_cells = [cells[i] for i in rows]
             check_increasing(table.source, time, own_cells, ts[rows])
             pieces.append(Piece(label, table.source, [line for line, _ in own_cells], ts[rows], ys[rows], us[rows]))
@@ -165,16 +167,15 @@ def trials_of(tables, time, columns, input_names, options):
     return pieces, calendar
 
 
-def parts_of(table, series, many):
+def parts_of(table, name, series, many):
     """(label, rows) of every trial of a table, in the order in which they begin."""
-    stem = name_of(table.source)
     if series is None:
-        return [(stem, np.arange(len(table.rows)))]
+        return [(name, np.arange(len(table.rows)))]
     rows = {}
     for i, (line, label) in enumerate(column_cells(table, series)):
         if not label:
             raise DataError(f"{table.source}, row {line}, column {series!r}: which series is this? write its name")
-        rows.setdefault(f"{stem} {label}" if many else label, []).append(i)
+        rows.setdefault(f"{name} {label}" if many else label, []).append(i)
     return [(label, np.array(part)) for label, part in rows.items()]
 
 

@@ -10,7 +10,7 @@ from ..autodiff.tape import vjp
 from ..neural_ode import odeint
 from ..optim import Adam, TrainingStopped, batches, fit
 from .bootstrap import bootstrap_targets
-from .forecast import Forecaster, no_warnings
+from .forecast import NOISE_RATE, Forecaster, no_warnings
 from .groups import Piece
 from .validation import Converged, Validation
 
@@ -48,7 +48,7 @@ class Training(Forecaster):
         return max(trial.learned for trial in self.series.trials)
 
     def first_p(self):
-        """x0 from the first values observed, theta0, log s = log 0.3. States that are not observed begin near 0."""
+        """x0 from the first values observed, theta0, s = 0.3. States that are not observed begin near 0."""
         series, theta0 = self.series, self.model.theta0
         observed = (np.atleast_2d(series.first_values) - series.mean) / series.scale  # (K, D)
         ps = []
@@ -56,9 +56,9 @@ class Training(Forecaster):
             x0 = np.zeros((self.K, self.S))
             x0[:, : self.D] = observed
             x0[:, self.D :] = 0.1 * np.random.default_rng([self.seed + e, 1]).normal(size=(self.K, self.hidden))
-            log_s = np.full(self.D if self.noise else 0, np.log(0.3))
+            q = np.full(self.D if self.noise else 0, np.log(0.3) / NOISE_RATE)
             theta = theta0 if theta0.ndim == 1 else theta0[e]
-            ps.append(np.concatenate([x0.ravel()[: self.x_size], theta, log_s]))
+            ps.append(np.concatenate([x0.ravel()[: self.x_size], theta, q]))
         return ps[0] if self.members is None else np.stack(ps)
 
     def restore(self, p, history, adam, more=None):
@@ -241,7 +241,7 @@ class Training(Forecaster):
 
 
 class ThetaDecay(Adam):
-    """Adam whose weight decay shrinks theta, the middle part of p = [x0, theta, log s], and nothing else."""
+    """Adam whose weight decay shrinks theta, the middle part of p = [x0, theta, q], and nothing else."""
 
     def __init__(self, before, size, lr, weight_decay, clip):
         super().__init__(lr=lr, clip=clip)

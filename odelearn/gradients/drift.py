@@ -57,12 +57,13 @@ class Drift:
 
     def warn(self, gaps, ts):
         """Say so, for the interval where it is worst, if a gap is not explained."""
-        excess = gaps / np.maximum(self.explained(), np.finfo(float).tiny)
+        explained = np.maximum(self.explained(), np.finfo(float).tiny)
+        excess = gaps / explained
         if excess.size and excess.max() > 1:
             i = int(excess.argmax())
             warnings.warn(
                 f"z rebuilt backwards at ts[{i}] = {ts[i]:g} is {gaps[i]:.2g} from the true one, where the solver "
-                f"explains {gaps[i] / excess[i]:.2g}: f contracts, errors grow on the way back, and with them the "
+                f"explains {explained[i]:.2g}: f contracts, errors grow on the way back, and with them the "
                 "gradient is off. Interpolating(), Checkpointed() and Discrete() rebuild no z; more observation "
                 "times, each of which resets z, or tighter tolerances help as well",
                 DriftWarning,

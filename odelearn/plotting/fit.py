@@ -20,7 +20,7 @@ MOST_BESIDE = 4  # columns that stand below one another, beside the phase portra
 
 
 @rc_context(STYLE)
-def fit_figure(series, curves, losses=None):
+def fit_figure(series, curves, losses=None, trials=None):
     """Observations and models over time with their bands, the rows held out in the shade; the phase portrait; the loss.
 
     series  the data, a fitting.series.Series: .trials with ts (T,), zs (T, D), nan where nothing was observed, rows to
@@ -28,16 +28,18 @@ def fit_figure(series, curves, losses=None):
     curves  the Curve of the model, and perhaps one more to compare it with, over the same time; of several trials a
             dict, {number of the trial: curves}
     losses  (history, {step: validation loss}, what the loss is called), or None for no such picture
+    trials  {number of the trial: what is shown of it}, like series.trials; None: all
     Returns the Figure.
     """
     curves = curves if isinstance(curves, dict) else {0: curves}
+    trials = trials or dict(enumerate(series.trials))
     D = len(series.columns)
     if len(curves) > 1:
-        return trials_figure(series, curves, losses)
+        return trials_figure(series, trials, curves, losses)
     if D > MOST_BESIDE:
-        return grid_figure(series, curves, losses)
+        return grid_figure(series, trials, curves, losses)
     ((k, own),) = curves.items()
-    trial = series.trials[k]
+    trial = trials[k]
     fig = Figure(figsize=(10.5, max(5.2, 1.7 * D)))
     halves = fig.add_gridspec(1, 2, width_ratios=(1.25, 1))
     left = halves[0].subgridspec(D, 1)
@@ -57,7 +59,7 @@ def fit_figure(series, curves, losses=None):
     return fig
 
 
-def grid_figure(series, curves, losses):
+def grid_figure(series, trials, curves, losses):
     """Many columns: a grid of small pictures over time, and the loss at its end."""
     ((k, own),) = curves.items()
     D, cells = len(series.columns), len(series.columns) + bool(losses)
@@ -67,7 +69,7 @@ def grid_figure(series, curves, losses):
     grid = fig.add_gridspec(high, wide)
     for i in range(D):
         ax = fig.add_subplot(grid[i // wide, i % wide])
-        draw_over_time(ax, series, series.trials[k], own, i)
+        draw_over_time(ax, series, trials[k], own, i)
         ax.tick_params(labelsize=8)
         if i == 0:
             fig.legend(*ax.get_legend_handles_labels(), ncols=5, loc="outside upper left")
@@ -78,26 +80,29 @@ def grid_figure(series, curves, losses):
     return fig
 
 
-def trials_figure(series, curves, losses):
+def trials_figure(series, trials, curves, losses):
     """Several trials: one column of pictures for each, one row for each component; the loss below."""
     D, ks = len(series.columns), list(curves)
     fig = Figure(figsize=(3.4 * len(ks), 1.9 * D + (2.0 if losses else 0.4)))
     parts = fig.add_gridspec(2 if losses else 1, 1, height_ratios=(D, 0.8) if losses else (1,))
     grid = parts[0].subgridspec(D, len(ks))
     for i in range(D):
-        first = None
+        first, limits = None, []
         for j, k in enumerate(ks):
             first = ax = fig.add_subplot(grid[i, j], sharey=first)
-            draw_over_time(ax, series, series.trials[k], curves[k], i)
+            draw_over_time(ax, series, trials[k], curves[k], i)
             ax.tick_params(labelsize=8, labelleft=j == 0)
             if j:
                 ax.set_ylabel("")
             if i == 0:
-                ax.set_title(f"{series.trials[k].label}")
+                ax.set_title(trials[k].label)
             if i == D - 1:
                 ax.set_xlabel(time_label(series))
             if i == j == 0:
                 fig.legend(*ax.get_legend_handles_labels(), ncols=5, loc="outside upper left")
+            limits.append(ax.get_ylim())
+        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        value_axis(ax.yaxis, series.log, ax.get_ylim())
     if losses:
         draw_losses(fig.add_subplot(parts[1]), *losses)
     if len(ks) < len(series.trials):
@@ -106,9 +111,7 @@ def trials_figure(series, curves, losses):
 
 
 def time_label(series):
-    if series.calendar:
-        return series.time
-    return f"{series.time}  $= t$"
+    return series.time if series.calendar or series.time == "t" else f"{series.time}  $= t$"
 
 
 # ---- over time
