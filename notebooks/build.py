@@ -41,6 +41,11 @@ def sources(names):
     return found
 
 
+def is_course(source):
+    """Whether this is a notebook of the course, 00 to 99. A page without a number keeps its figures for itself."""
+    return source.name[:2].isdigit()
+
+
 def target(source):
     return HERE / f"{source.stem}.ipynb"
 
@@ -190,7 +195,7 @@ def main(arguments):
         notebook = executed(source)
         if not check:
             target(source).write_text(text(notebook), encoding="utf-8")
-            pngs = figures(notebook, source.name[:2])
+            pngs = figures(notebook, source.name[:2]) if is_course(source) else {}
             for name, png in pngs.items():
                 (FIGURES / name).write_bytes(png)
             print(f"wrote {target(source).name} and {len(pngs)} figures")

@@ -7,6 +7,7 @@ from scipy.integrate import solve_ivp
 from odelearn.datasets.cells import DataError
 from odelearn.datasets.csv_series import load_csv, lynx_hare
 from odelearn.datasets.digits import digits, split_folds
+from odelearn.datasets.heated_room import HEATED_ROOM, as_csv, field, heated_room
 from odelearn.datasets.synthetic import circles, cubic_spiral, spiral, two_moons, windows
 
 
@@ -196,6 +197,28 @@ def test_lynx_and_hare():
     hare, lynx = ys.T
     assert ts[np.argmax(hare)] == 1903 and ts[np.argmax(lynx)] == 1904  # the predator follows its prey
     assert np.allclose(ys.sum(axis=0), [715.7, 423.5], rtol=1e-14)
+
+
+# ---- the heated room
+
+
+def test_the_file_of_the_heated_room_is_what_its_command_makes():
+    with open(HEATED_ROOM, newline="") as file:
+        assert file.read() == as_csv(heated_room(np.random.default_rng(2018)))
+
+
+def room_of(ts, us, z0):
+    """The air of a room that begins with air and walls z0; by SciPy, in short steps, as inputs have corners."""
+    f = lambda t, z: field(z, t, ts, *us.T)
+    return solve_ivp(f, ts[[0, -1]], z0, t_eval=ts, max_step=0.1, rtol=1e-9, atol=1e-9).y[0]
+
+
+def test_the_heated_room_obeys_its_equations():
+    """Without noise; they are linear in the first value of the walls, which is not known, from 2 below to 1 above."""
+    for ts, ys, us in heated_room(np.random.default_rng(3), days=3, noise=0.0):
+        low, high = (room_of(ts, us, [ys[0, 0], ys[0, 0] + walls]) for walls in (-2, 1))
+        part = (ys[:, 0] - low) @ (high - low) / np.sum((high - low) ** 2)
+        assert 0 <= part <= 1 and np.abs(low + part * (high - low) - ys[:, 0]).max() < 2e-3
 
 
 # ---- toy data

@@ -143,6 +143,12 @@ def test_what_it_says_of_itself(plain, ensemble):
     assert isinstance(plain, FittedModel)
 
 
+def test_its_report_and_its_figure_are_those_of_the_command(plain, ensemble):
+    assert plain.report().splitlines()[1].startswith("Neural ODE (84 numbers)") and "band" not in plain.report()
+    assert "held out: the 50 % band holds" in ensemble.report()
+    assert ensemble.figure().axes[-1].get_ylabel() == "loss"
+
+
 def test_a_fitted_model_can_be_copied(ensemble):
     for copied in (pickle.loads(pickle.dumps(ensemble)), copy.deepcopy(ensemble)):
         assert np.array_equal(copied(TS, bands=True), ensemble(TS, bands=True))

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-SOURCES = sorted((NOTEBOOKS / "src").glob("*.py"))
+PAGES = sorted((NOTEBOOKS / "src").glob("*.py"))  # all of them
 
 spec = importlib.util.spec_from_file_location("build", NOTEBOOKS / "build.py")
 build = importlib.util.module_from_spec(spec)
@@ -28,6 +28,14 @@ def committed_notebook(source):
     return nbformat.read(build.target(source), as_version=4)
 
 
+SOURCES = list(filter(build.is_course, PAGES))  # the notebooks of the course, which have a template
+
+
+@pytest.fixture(params=PAGES, ids=lambda path: path.stem)
+def page(request):
+    return request.param
+
+
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
 def source(request):
     return request.param
@@ -38,25 +46,21 @@ def cells(source):
     return unexecuted(source).cells
 
 
-@pytest.fixture
-def committed(source):
-    return committed_notebook(source)
-
-
 def tagged(cells, tag):
     return [cell for cell in cells if tag in cell.metadata.get("tags", ())]
 
 
 def test_every_source_has_its_notebook_and_every_notebook_its_source():
-    assert [build.target(path).name for path in SOURCES] == sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+    assert [build.target(path).name for path in PAGES] == sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
-def test_the_committed_notebook_has_the_cells_of_its_source(source, committed):
+def test_the_committed_notebook_has_the_cells_of_its_source(page):
+    committed = committed_notebook(page)
     nbformat.validate(committed)
-    for cell, made in zip(committed.cells, unexecuted(source).cells, strict=True):
+    for cell, made in zip(committed.cells, unexecuted(page).cells, strict=True):
         assert (cell.id, cell.cell_type, cell.metadata) == (made.id, made.cell_type, made.metadata)
         assert cell.source == made.source or cell.cell_type == "markdown" and numbers_in(cell.source, made.source)
-    assert build.target(source).read_text(encoding="utf-8") == build.text(committed)
+    assert build.target(page).read_text(encoding="utf-8") == build.text(committed)
 
 
 def numbers_in(prose, template):
@@ -66,8 +70,8 @@ def numbers_in(prose, template):
     return [float(value.replace(",", "").rstrip("%")) for value in match.groups()]
 
 
-def test_nothing_in_a_notebook_depends_on_when_and_where_it_was_made(source):
-    text = build.target(source).read_text(encoding="utf-8")
+def test_nothing_in_a_notebook_depends_on_when_and_where_it_was_made(page):
+    text = build.target(page).read_text(encoding="utf-8")
     assert not re.search(r"0x[0-9a-f]{6,}|iopub|/(home|tmp|root|Users|work)/|\d(\.\d+)? (ms|us|µs)\b", text)
 
 
@@ -142,6 +146,12 @@ def test_the_axes_are_labelled_and_nothing_is_cut_off_at_the_edge_of_a_figure(ru
     assert faults == dict.fromkeys([name[3:-4] for name in figures_of(source)], "")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in SOURCES], ids=lambda path: path.stem)
+def test_executing_the_source_of_a_page_without_number_gives_what_is_committed(page):
+    assert not list(build.differences(build.executed(page), committed_notebook(page)))
+
+
 # ---- the numbers in prose
 
 
@@ -201,9 +211,10 @@ def typed_results(cells, shown):
     return typed
 
 
-def test_a_number_that_repeats_an_output_is_a_mark_in_the_source(cells, committed):
+def test_a_number_that_repeats_an_output_is_a_mark_in_the_source(page):
     """So text and output cannot part: the build fills it in."""
-    assert not typed_results(cells, map(build.shown_by, committed.cells))
+    committed = committed_notebook(page)
+    assert not typed_results(unexecuted(page).cells, map(build.shown_by, committed.cells))
 
 
 def test_typed_results_are_found():

@@ -1,10 +1,10 @@
 """Time series, points and images: from a CSV file, shipped with odelearn, or computed.
 
 Read csv_series (files, and the lynx and the hare), with cells (numbers) and times (dates); then synthetic (the
-spirals, windows of a series, two moons and two circles), irregular_spirals (many spirals, each seen at times of its
-own), vector_fields (known fields of the plane, to be learned from noisy trajectories), digits (images of handwritten
-digits, and the folds of cross-validation), and densities (potentials to match, and what moons and circles are drawn
-from).
+spirals, windows of a series, two moons and two circles), heated_room (trials with inputs), irregular_spirals (many
+spirals, each seen at times of its own), vector_fields (known fields of the plane, to be learned from noisy
+trajectories), digits (images of handwritten digits, and the folds of cross-validation), and densities (potentials to
+match, and what moons and circles are drawn from).
 """
 
 from .cells import DataError, DataWarning

@@ -20,6 +20,7 @@ class FittedModel:
     model.history               the losses before each step, a list
     model.columns, .labels      the names of the D states that are observed; those of the trials
     model.save(path)            as a file that load reads
+    model.report(), .figure()   what the command `fit` says of it, and draws
 
     All is in the units of the data, also with log, where the state of the model is z = log y: the field is dy/dt then.
     Times of a series with dates count from the first of them, in its unit: model.time_of("2024-05-01") is a number.
@@ -138,6 +139,20 @@ class FittedModel:
         if bands:
             return training.series.to_data(training.bands(zs))
         return training.series.to_data(zs if theta.ndim == 1 else median(zs))
+
+    def report(self):
+        """R^2 in sample and of the rows held out, and for an ensemble its bands there, as text."""
+        from . import report
+
+        notes = report.one_forecast_note(self.training), report.noise_note(self.training)
+        bands = report.band_report(self.training) if self.training.members else ""
+        return "\n".join(filter(None, [report.score_table([self.training]), *notes, bands]))
+
+    def figure(self):
+        """The Figure of the command `fit`: the data and the model over time with its bands, the field, the loss."""
+        from . import report
+
+        return report.figure([self.training])
 
     def time_of(self, date):
         """The number that stands for an ISO date, for a series whose times are dates."""

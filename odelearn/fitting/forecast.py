@@ -203,12 +203,15 @@ class Forecaster:
 
     def noise_scale(self):
         """(D,) the standard deviation of the noise: learned, or else the root of the mean square of what is left in the
-        rows trained on."""
+        rows for validation, or where there are none in the rows trained on."""
         if self.noise:
             log_s = self.log_s(self.chosen)
             return self.series.scale * np.exp(log_s if log_s.ndim == 1 else np.median(log_s, axis=0))
-        left = (self.predictions() - self.series.zs)[self.series.learned]
-        return np.sqrt(np.nanmean(left * left, axis=0))
+        valid = self.series.rows_that(lambda trial: (trial.learned, trial.rows))
+        left = (self.predictions() - self.series.zs)[valid if valid.any() else self.series.learned]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Mean of empty slice")
+            return np.nan_to_num(np.sqrt(np.nanmean(left * left, axis=0)))
 
     def bands(self, zs):
         """(m, D, 5) quantiles 5, 25, 50, 75, 95 % of an observation, from the members' zs (m, E, D).

@@ -162,15 +162,20 @@ def noise_note(training):
 
 
 def draw(trainings, path):
-    from ..plotting.fit import Curve, fit_figure  # here, because matplotlib takes its time
-    from ..plotting.style import save
+    from ..plotting.style import save  # here, because matplotlib takes its time
+
+    with atomic_write(path) as draft:
+        save(figure(trainings), draft)
+
+
+def figure(trainings):
+    from ..plotting.fit import Curve, fit_figure
 
     series = trainings[0].series
     shown = np.unique(np.linspace(0, trainings[0].K - 1, SHOWN).astype(int)).tolist()
     trials = {k: shown_part(trainings[0], k) for k in shown}
-    with atomic_write(path) as draft:
-        curves = {k: [Curve(*curve_of(training, k)) for training in trainings] for k in shown}
-        save(fit_figure(series, curves, losses_of(trainings[0]), trials), draft)
+    curves = {k: [Curve(*curve_of(training, k)) for training in trainings] for k in shown}
+    return fit_figure(series, curves, losses_of(trainings[0]), trials)
 
 
 def shown_part(training, k):

@@ -83,8 +83,9 @@ def grid_figure(series, trials, curves, losses):
 def trials_figure(series, trials, curves, losses):
     """Several trials: one column of pictures for each, one row for each component; the loss below."""
     D, ks = len(series.columns), list(curves)
-    fig = Figure(figsize=(3.4 * len(ks), 1.9 * D + (2.0 if losses else 0.4)))
-    parts = fig.add_gridspec(2 if losses else 1, 1, height_ratios=(D, 0.8) if losses else (1,))
+    high = 2.6 if D == 1 else 1.9
+    fig = Figure(figsize=(min(3.4 * len(ks), 11.5), high * D + (2.0 if losses else 0.4)))
+    parts = fig.add_gridspec(2 if losses else 1, 1, height_ratios=(high * D, 1.4) if losses else (1,))
     grid = parts[0].subgridspec(D, len(ks))
     for i in range(D):
         first, limits = None, []
@@ -95,7 +96,7 @@ def trials_figure(series, trials, curves, losses):
             if j:
                 ax.set_ylabel("")
             if i == 0:
-                ax.set_title(trials[k].label)
+                ax.set_title(f"series {trials[k].label}" if trials[k].label.isdigit() else trials[k].label)
             if i == D - 1:
                 ax.set_xlabel(time_label(series))
             if i == j == 0:
@@ -138,7 +139,7 @@ def draw_over_time(ax, series, trial, curves, i):
 
 def shade(ax, start, end, text, color):
     ax.axvspan(start, end, color=color, lw=0, zorder=0)
-    note = {"transform": ax.get_xaxis_transform(), "fontsize": 8.5, "color": "#555555"}
+    note = {"transform": ax.get_xaxis_transform(), "fontsize": 7.5, "color": "#555555"}
     ax.text(end, 0.98, f"{text} ", ha="right", va="top", **note)
 
 
