@@ -232,7 +232,7 @@ TS = np.linspace(0, 5, 30)
 def test_bands_stand_around_the_curve():
     axes = picture(learned(TS, np.stack([np.cos(TS), np.sin(TS)], axis=1), ensemble=3)).axes
     labels = axes[0].get_legend_handles_labels()[1]
-    assert labels == ["observed", "Neural ODE", "90 % band", "50 % band"]
+    assert labels == ["observed", "Neural ODE, median", "90 % band", "50 % band"]
     wide, narrow = (band.get_paths()[0].vertices[:, 1] for band in axes[0].collections[:2])
     assert wide.min() < narrow.min() < narrow.max() < wide.max()
     assert axes[-1].get_ylabel() == "loss" and axes[-1].get_yscale() == "log"

@@ -209,4 +209,6 @@ def curve_of(training, k=0):
     f = lambda z: np.median([field(z, end, one) for one in np.atleast_2d(theta)], axis=0)
     f = None if training.hidden else (lambda z: field(z, end, theta)) if theta.ndim == 1 else f
     bands = training.bands(zs) if training.members else None
-    return training.model.label, ts, zs if bands is None else median(zs), f, bands
+    if bands is None:
+        return training.model.label, ts, zs, f, None
+    return f"{training.model.label}, median", ts, median(zs), f, bands
