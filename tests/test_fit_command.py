@@ -125,7 +125,7 @@ def test_a_sentinel_is_pointed_out_and_training_goes_on(folder, capsys):
     assert main(["fit", "my.csv", "--steps", "2", "--model", "linear"]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "-999" in line]
     assert line.startswith("odelearn: my.csv, row 4, column 'x': -999 stands in 2 cells") and line.endswith(
-        "(--na -999)"
+        "(--na=-999)"
     )
     assert main(["fit", "my.csv", "--steps", "2", "--model", "linear", "--na=-999"]) == 0
     assert "-999" not in capsys.readouterr().err
