@@ -18,6 +18,7 @@ PAGES = sorted((NOTEBOOKS / "src").glob("*.py"))  # all of them
 spec = importlib.util.spec_from_file_location("build", NOTEBOOKS / "build.py")
 build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
+SOURCES = list(filter(build.is_course, PAGES))  # the notebooks of the course, which have a template
 
 
 unexecuted = cache(build.unexecuted)  # read once; a test that changes one makes its own
@@ -26,9 +27,6 @@ unexecuted = cache(build.unexecuted)  # read once; a test that changes one makes
 @cache
 def committed_notebook(source):
     return nbformat.read(build.target(source), as_version=4)
-
-
-SOURCES = list(filter(build.is_course, PAGES))  # the notebooks of the course, which have a template
 
 
 @pytest.fixture(params=PAGES, ids=lambda path: path.stem)
