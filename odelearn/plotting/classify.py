@@ -101,13 +101,16 @@ def plane_figure(results):
     results  {name: a result of experiments.plane.separate}; with paths of shape (frames, points, 2 or 3)
     Returns the Figure.
     """
-    fig = Figure(figsize=(3.6 * len(results), 7.6))
+    fig = Figure(figsize=(3.9 * len(results), 7.6))
+    fig.suptitle(
+        "above: the ways from $z(0)$ (rings) to $z(1)$ (dots); below: the classes that the net sees", fontsize=11
+    )
     for i, (name, r) in enumerate(results.items()):
         paths, labels = np.array(r["paths"]), np.array(r["labels"])
         D = paths.shape[2]
         top = fig.add_subplot(2, len(results), i + 1, **({"projection": "3d"} if D == 3 else {}))
         draw_paths(top, paths, labels)
-        top.set_title(f"{name}: $z(0)$ (rings) to $z(1)$ (dots)")
+        top.set_title(name)
         bottom = fig.add_subplot(2, len(results), len(results) + i + 1)
         draw_classes(bottom, r, paths[0, :, :2], labels)
         bottom.set_title(f"training loss {r['training_loss']:.1e}")
@@ -126,7 +129,7 @@ def draw_paths(ax, paths, labels):
     if paths.shape[2] == 2:
         ax.set_aspect("equal")
     else:
-        ax.set_box_aspect(None, zoom=0.82)  # room for the names of the axes
+        ax.set_box_aspect(None, zoom=0.78)  # room for the names of the axes
 
 
 def draw_classes(ax, r, points, labels):
