@@ -238,7 +238,7 @@ def test_reversible_needs_no_more_memory_for_more_steps():
 
     memory(100)
     few, many = memory(100), memory(600)
-    assert (np.abs(many - few) / 500 < z0.nbytes / 10).all()  # bytes a step: not a tenth of a state; 1 or 3 are Python's
+    assert (np.abs(many - few) / 500 < z0.nbytes / 10).all()  # bytes a step: a few are Python's own
 
 
 @pytest.mark.parametrize("tableau", [EULER, MIDPOINT, HEUN, BOSH3, RK4, DOPRI5])
