@@ -4,14 +4,16 @@ becomes NN_*.png in figures/: the same bytes each time.
     python notebooks/build.py                all of them
     python notebooks/build.py 01 02          those whose names begin so
     python notebooks/build.py --check 01     execute, and compare with the notebook that is there; write nothing
+    python notebooks/build.py --times        the reading times alone; README.md gets their sum
 
 What would differ from run to run is left out: times, random cell ids, version stamps. README.md explains the tags of
-cells, {{numbers}} in their prose, and the names of figures.
+cells, {{numbers}} in their prose, the names of figures with their captions, and how reading times are computed.
 """
 
 import base64
 import difflib
 import hashlib
+import math
 import os
 import re
 import sys
@@ -27,7 +29,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 FIGURES = HERE.parent / "figures"
-FIGURE = re.compile(r"^figures\.(\w+)\(", re.MULTILINE)
+FIGURE = re.compile(r"^(?:slide\(lambda \w+: )?figures\.(\w+)\(", re.MULTILINE)
+PICTURE = re.compile(r"^!\[.+\]\(\.\./figures/(\w+\.\w+)\)$", re.MULTILINE)
 MARK = re.compile(r"\{\{(.+?)\}\}")
 SOLUTION_CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -53,6 +56,7 @@ def target(source):
 def unexecuted(source):
     """The notebook as its source tells it, each cell with an id made from its place and its text."""
     notebook = jupytext.read(source, fmt="py:percent")
+    notebook.cells = list(with_captions(notebook.cells, source.name[:2]))
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for i, cell in enumerate(notebook.cells):
@@ -60,6 +64,93 @@ def unexecuted(source):
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
     return notebook
+
+
+# ---- captions
+
+
+def gallery():
+    """{file name: what it shows}, from the tables of figures/README.md."""
+    rows = re.findall(
+        r"^\| !\[\]\((\S+)\) \| (.+?) \|", (FIGURES / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return dict(rows)
+
+
+def with_captions(cells, number):
+    """The cells, and below each that shows a figure a cell with its caption: "**Figure 03.2.** What it shows."
+
+    number  of the notebook: "03". The words are those of figures/README.md; a figure without its row there has none.
+    """
+    shown, told = 0, gallery()
+    for cell in cells:
+        yield cell
+        for name in names_of_figures(cell, number):
+            shown += 1
+            what = told.get(name, "")
+            caption = f"**Figure {number}.{shown}.** {what[:1].upper()}{what[1:]}" + "." * bool(what)
+            yield nbformat.v4.new_markdown_cell(caption, metadata={"tags": ["caption"]})
+
+
+def names_of_figures(cell, number):
+    if cell.cell_type == "code":
+        return [f"{number}_{name}.png" for name in FIGURE.findall(cell.source)]
+    return PICTURE.findall(cell.source)
+
+
+def add_alt_texts(cells):
+    """Tell those who cannot see a figure what it shows: nbconvert and screen readers find it beside the image."""
+    for cell, below in zip(cells, cells[1:], strict=False):
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}) and "caption" in below.metadata.get("tags", ()):
+                output.metadata = nbformat.from_dict({"image/png": {"alt": below.source.replace("**", "")}})
+
+
+# ---- reading times
+
+WORDS_A_MINUTE, LINES_A_MINUTE, MINUTES_A_FIGURE = 150, 10, 1
+MINUTES = {"checkpoint": 10, "exercise": 15}  # unless its text says "(20 minutes)"
+STATED = re.compile(r"\((\d+) minutes\)")
+
+
+def reading_times(notebook):
+    """{"minutes_to_read": ..., "minutes_to_do": ...}, in steps of 5 minutes; a folded solution takes none.
+
+    To read: a minute for 150 words of prose, for 10 lines of code, for a figure. To do: what each checkpoint and
+    exercise states, or else 10 minutes for a checkpoint and 15 for an exercise.
+    """
+    read = do = 0.0
+    for cell in notebook.cells:
+        tags, prose = set(cell.metadata.get("tags", ())), cell.cell_type == "markdown"
+        (kind,) = tags & MINUTES.keys() or [None]
+        if kind and prose:
+            stated = STATED.findall(cell.source)
+            do += float(stated[0]) if stated else MINUTES[kind]
+        elif "caption" in tags:
+            read += MINUTES_A_FIGURE
+        elif not kind and "solution" not in tags and prose:
+            read += len(re.findall(r"\S*\w\S*", cell.source)) / WORDS_A_MINUTE
+        elif not kind and "solution" not in tags:
+            read += len(re.findall(r"^.*\S", cell.source, re.MULTILINE)) / LINES_A_MINUTE
+    return {name: 5 * math.ceil(minutes / 5) for name, minutes in (("minutes_to_read", read), ("minutes_to_do", do))}
+
+
+def write_times():
+    """Put the table of reading times between its two marks in README.md."""
+    path = HERE / "README.md"
+    path.write_text(with_times(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_times(readme):
+    times = {source.stem: tuple(reading_times(unexecuted(source)).values()) for source in sources([])}
+    read, do = (sum(column) for column in zip(*times.values(), strict=True))
+    rows = [f"| {stem[:2]} | {a} | {b} |" for stem, (a, b) in times.items()]
+    total = f"| all | {read} (about {read / 60:.0f} hours) | {do} (about {do / 60:.0f} hours) |"
+    table = "\n".join(["| notebook | minutes to read | minutes to do |", "|---|---|---|", *rows, total])
+    return re.sub(r"(<!-- times -->\n).*?(<!-- end -->)", rf"\1{table}\n\2", readme, flags=re.DOTALL)
+
+
+# ---- executing
 
 
 def executed(source, before="", after=""):
@@ -70,6 +161,8 @@ def executed(source, before="", after=""):
     the last.
     """
     notebook = unexecuted(source)
+    times = reading_times(notebook)
+    os.environ["ODELEARN_STATIC"] = "1"  # a slider shows its first figure
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     client = NotebookClient(
         notebook,
@@ -85,12 +178,13 @@ def executed(source, before="", after=""):
         for i, cell in enumerate(notebook.cells):
             client.execute_cell(cell, i)
             if not is_solution(cell):
-                fill(cell, client)
+                fill(cell, client, times)
         for cell in filter(is_solution, notebook.cells):
             for code in SOLUTION_CODE.findall(cell.source):
                 printed(code, client)
             fill(cell, client)
         printed(after, client)
+    add_alt_texts(notebook.cells)
     return notebook
 
 
@@ -98,9 +192,14 @@ def is_solution(cell):
     return "solution" in cell.metadata.get("tags", ())
 
 
-def fill(cell, client):
-    """Put the numbers into a cell of prose: {{x:.2f}} becomes what f"{x:.2f}" is now, after the cells before."""
+def fill(cell, client, times=None):
+    """Put the numbers into a cell of prose: {{x:.2f}} becomes what f"{x:.2f}" is now, after the cells before.
+
+    times  what stands for {{minutes_to_read}} and {{minutes_to_do}}
+    """
     if cell.cell_type == "markdown":
+        for name, minutes in (times or {}).items():
+            cell.source = cell.source.replace("{{" + name + "}}", str(minutes))
         marks = MARK.findall(cell.source)
         values = iter(printed("\n".join(f"print(f'''{{{mark}}}''')" for mark in marks), client).splitlines())
         cell.source = MARK.sub(lambda _: next(values), cell.source)
@@ -117,7 +216,7 @@ def figures(notebook, number):
     """{file name: PNG} of what the cells show: figures.layers(...) in notebook 00 is the figure 00_layers.png."""
     pngs = {}
     for cell in notebook.cells:
-        names = [f"{number}_{name}.png" for name in FIGURE.findall(cell.source)] if cell.cell_type == "code" else []
+        names = names_of_figures(cell, number) if cell.cell_type == "code" else []
         images = [
             output.data["image/png"] for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})
         ]
@@ -189,6 +288,8 @@ def alike(a, b, rtol=0.01):
 
 
 def main(arguments):
+    if "--times" in arguments:
+        return write_times()
     check = "--check" in arguments
     wrong = []
     for source in sources([name for name in arguments if name != "--check"]):
@@ -204,6 +305,8 @@ def main(arguments):
         lines = list(differences(notebook, old))
         print(f"{target(source).name}: {'differs' if lines else 'as its source makes it'}", *lines, sep="\n")
         wrong += lines
+    if not check:
+        write_times()
     return 1 if wrong else 0
 
 

@@ -78,6 +78,7 @@ def test_every_notebook_follows_the_template(cells):
     (header,) = tagged(cells, "header")
     assert header is cells[0] and header.source.startswith("# ")
     assert all(row in header.source for row in ("You will be able to", "You need", "Time", "Equations"))
+    assert "{{minutes_to_read}}" in header.source and "{{minutes_to_do}}" in header.source
     (summary,) = tagged(cells, "summary")
     assert summary is cells[-1] and "odelearn" in summary.source and "Sources" in summary.source
     assert tagged(cells, "predict") and tagged(cells, "break-it")
@@ -99,6 +100,54 @@ def test_every_notebook_has_three_exercises_with_folded_solutions(cells):
 def test_no_notebook_uses_the_network_or_chance_without_a_seed(cells):
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     assert not re.search(r"urllib|requests|http|np\.random\.(?!default_rng|Generator)|default_rng\(\)|%time", code)
+
+
+# ---- reading times
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_reading_times_follow_the_rule_of_the_readme(tmp_path):
+    words = "# " + "word " * 1500 + "\n"  # 10 minutes
+    code = "x = 1\n\n" * 150  # 15 minutes: empty lines are not read
+    exercise = '# %% [markdown] tags=["exercise"]\n# **1 (fill in).** {} ' + "word " * 900 + "\n"
+    solution = '# %% [markdown] tags=["solution"]\n' + words
+    times = lambda text: build.reading_times(build.unexecuted(written(tmp_path / "99_times.py", text)))
+    assert times("# %% [markdown]\n" + words) == {"minutes_to_read": 10, "minutes_to_do": 0}
+    assert times("# %%\n" + code + solution) == {"minutes_to_read": 15, "minutes_to_do": 0}
+    assert times("# %%\n" + code + "figures.one(x)\n")["minutes_to_read"] == 20  # a line and a figure more, rounded up
+    assert times(exercise.format("") + solution) == {"minutes_to_read": 0, "minutes_to_do": 15}
+    assert times(exercise.format("(40 minutes)"))["minutes_to_do"] == 40
+    assert times('# %% [markdown] tags=["checkpoint"]\n# Try.')["minutes_to_do"] == 10
+
+
+def test_the_card_and_the_readme_tell_the_computed_times(source, committed):
+    times = build.reading_times(unexecuted(source))
+    assert f"{times['minutes_to_read']} minutes to read, {times['minutes_to_do']} for" in committed.cells[0].source
+    readme = (NOTEBOOKS / "README.md").read_text()
+    assert build.with_times(readme) == readme  # else: python notebooks/build.py --times
+    assert f"| {source.name[:2]} | {times['minutes_to_read']} | {times['minutes_to_do']} |" in readme
+
+
+# ---- captions and alt texts
+
+
+def test_every_figure_has_a_number_a_caption_and_an_alt_text(source, committed):
+    captions = [cell.source for cell in tagged(committed.cells, "caption")]
+    number = source.name[:2]
+    for i, caption in enumerate(captions, 1):
+        assert re.fullmatch(rf"\*\*Figure {number}\.{i}\.\*\* \S.{{15,}}\.", caption, re.DOTALL), caption
+    pictures = [name for cell in committed.cells for name in build.names_of_figures(cell, number)]
+    assert len(captions) == len(pictures) and all((build.FIGURES / name).exists() for name in pictures)
+    for cell, below in zip(committed.cells, committed.cells[1:], strict=False):
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                assert output.metadata["image/png"]["alt"] == below.source.replace("**", "")
+    images = re.findall(r"!\[(.*?)\]\(", "\n".join(c.source for c in committed.cells if c.cell_type == "markdown"))
+    assert all(len(alt.split()) >= 5 for alt in images)
 
 
 # ---- executed: once, for two tests

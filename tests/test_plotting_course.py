@@ -2,7 +2,9 @@
 
 import importlib
 import pkgutil
+import sys
 from inspect import getdoc, isfunction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ import odelearn
 from odelearn import plotting
 from odelearn.plotting import course
 from odelearn.plotting.film import film
+from odelearn.plotting.slider import slide
 from odelearn.plotting.style import Figure
 
+FAKE_IPYTHON = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel="live"))
 MODULES = {
     module.name: importlib.import_module(f"{course.__name__}.{module.name}")
     for module in pkgutil.iter_modules(course.__path__)
@@ -116,6 +120,28 @@ def test_a_student_may_draw_more_curves_than_the_notebook_does():
     derivatives.taylor(hs, {str(p): hs**p for p in range(1, 6)})
     solvers.polygons(net, (t, t), {str(n): (t, n * t) for n in range(5)})
     solvers.orders(hs, {str(p): hs**p for p in range(1, 6)})
+
+
+def test_a_slider_is_its_first_figure_where_no_kernel_is_live(monkeypatch):
+    draw = lambda h: MODULES["start_here"].layers(xy, {1: h * np.ones((2, 2))})
+    assert isinstance(slide(draw, [0.5, 1.0], start=1.0, label="h"), Figure)
+    with pytest.raises(ValueError, match=r"start must be one of .* got 0\.7; there are \[0\.5, 1\.0\]"):
+        slide(draw, [0.5, 1.0], start=0.7, label="h")
+    monkeypatch.delenv("ODELEARN_STATIC", raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", FAKE_IPYTHON)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # not installed
+    assert isinstance(slide(draw, [0.5, 1.0], start=1.0, label="h"), Figure)
+
+
+def test_a_slider_redraws_the_figure(monkeypatch):
+    pytest.importorskip("ipywidgets")
+    draw = lambda h: MODULES["start_here"].layers(xy, {1: h * np.ones((2, 2))})
+    monkeypatch.delenv("ODELEARN_STATIC", raising=False)
+    monkeypatch.setattr("odelearn.plotting.slider.sys", SimpleNamespace(modules={"IPython": FAKE_IPYTHON}))
+    slider, image = slide(draw, [0.5, 1.0], start=1.0, label="h").children
+    assert slider.value == 1.0 and image.value == draw(1.0)._repr_png_()
+    slider.value = 0.5
+    assert image.value == draw(0.5)._repr_png_()
 
 
 def test_a_figure_shows_itself_as_the_bytes_that_save_writes(tmp_path):

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | say what a Neural ODE is, run one, train one, and check your own code with `odelearn.checks` |
 # | **You need** | derivatives, matrix products, NumPy; no differential equations |
-# | **Time** | 10 minutes to read, 20 with the exercises |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (1) to (5), as a promise; notebooks 03 to 06 keep it |
 #
 # This course follows one paper: Chen, Rubanova, Bettencourt and Duvenaud, *Neural Ordinary Differential Equations* (2018),
@@ -133,7 +133,8 @@ for tol in 1e-2, 1e-4, 1e-6, 1e-8:
 # $a(t_1) = \partial L / \partial z(t_1)$ is known.
 #
 # So the same solver finds the gradient, and no step has to be kept. Notebooks 05 and 06 prove it line by line. Here we believe it
-# for five minutes, and check it: `odeint` is `odesolve` with this derivative, and `grad` asks for it.
+# for five minutes, and check it: `odeint` is `odesolve` with this derivative, and `grad(loss)` is the function that
+# computes the gradient of `loss`.
 
 
 # %%
@@ -151,8 +152,10 @@ print("by differences:    ", odelearn.finite_difference(loss, theta).round(4))
 # the negative of the right one, or something that looks quite plausible?
 
 # %% [markdown] tags=["break-it"]
-# **Break it.** `odelearn.checks.known_mistakes` has the paper's algorithm with a switch
-# for each mistake that is found in the wild. We flip the sign of $a\, \partial f / \partial z$ and look at the
+# **Break it.** The paper calls its method Algorithm 2. `known_mistakes` is a module of `odelearn.checks` that has this
+# algorithm with a switch for each mistake that is found in the wild: `a_sign=+1`, say, is a missing minus in (4). It takes
+# the dynamics as a `Dynamics`: the function $f$ together with its derivatives, which `odelearn.Dynamics(f)` finds by
+# itself. We flip the sign of $a\, \partial f / \partial z$ and look at the
 # gradient. Then we let a check look at it. Notebook 07 has {{len(known_mistakes.KNOWN_MISTAKES)}} of these.
 
 # %% tags=["break-it"]
@@ -200,9 +203,21 @@ figures.learned(lambda z: net(z, 0.0, learned), before, after, data, history, no
 # The arrows are what the network has learned: a velocity for *every* place, not only where we looked.
 
 # %% [markdown]
-# ## 6. How to use the checks
+# ## 6. What it is good for
 #
-# In this course you will write steps, solvers, pullbacks and adjoints yourself. Four checks tell you whether they are right:
+# The same few lines work on data from the field. For 200 years the Hudson's Bay Company bought pelts, and its books tell how
+# many hares and lynxes there were. A Neural ODE learned from the years up to the dotted line, and from nothing else:
+#
+# ![The number of hare and lynx pelts over the years, as curves that rise and fall in turn, with the forecasts of two models for the last years](../figures/lynx_hare.png)
+
+# %% [markdown]
+# ## 7. How to use the checks
+#
+# In this course you will write steps, solvers, pullbacks and adjoints yourself. A *pullback* is the way back through a
+# function: it turns the derivative of the loss by the function's value into the derivatives by its arguments. Such a
+# derivative by a value is also called a *cotangent*, and the product of a row with a Jacobian that a pullback computes a
+# *vector-Jacobian product*, **vjp** for short. So `f.vjp(z, t, theta)` returns the value of $f$ and its pullback. Notebook
+# 02 builds them. Four checks tell you whether what you wrote is right:
 #
 # | check | your function |
 # |---|---|
@@ -214,7 +229,7 @@ figures.learned(lambda z: net(z, 0.0, learned), before, after, data, history, no
 # A check runs your function on problems with known answers. It says "passed", or "not yet" and what is probably wrong.
 
 # %% [markdown] tags=["checkpoint"]
-# **Checkpoint.** Here is an Euler step with one thing missing. Run the cell, read, repair it, and run it again.
+# **Checkpoint.** (5 minutes) Here is an Euler step with one thing missing. Run the cell, read, repair it, and run it again.
 
 # %% tags=["checkpoint"]
 
@@ -241,7 +256,7 @@ checks.check_step(my_step, order=1)
 # </details>
 
 # %% [markdown] tags=["agree"]
-# ## 7. Ours and the library's
+# ## 8. Ours and the library's
 #
 # Each notebook ends its lesson in this way: what we built in a few lines must agree with the module of `odelearn` that does
 # the same with more care.
@@ -258,7 +273,7 @@ print("all agree")
 # %% [markdown] tags=["exercise"]
 # ## Exercises
 #
-# **1 (fill in).** Euler's step uses the velocity at its beginning all the way. The *midpoint* method goes half a step with
+# **1 (fill in).** (5 minutes) Euler's step uses the velocity at its beginning all the way. The *midpoint* method goes half a step with
 # it, asks $f$ there (at time $t + h/2$), and takes the whole step with that answer. Write it. It is of order 2: twice as many
 # steps, a quarter of the error.
 
@@ -290,7 +305,7 @@ checks.check_step(midpoint_step, like=odelearn.MIDPOINT)
 # </details>
 
 # %% [markdown] tags=["exercise"]
-# **2 (derive).** For one number $z$ and $f = \theta z$ the solution is $z(t) = e^{\theta t} z(0)$. Let $L = z(1)$. Find
+# **2 (derive).** (10 minutes) For one number $z$ and $f = \theta z$ the solution is $z(t) = e^{\theta t} z(0)$. Let $L = z(1)$. Find
 # $dL/d\theta$ directly. Then find $a(t)$ from (4), starting from $a(1) = 1$, put it into (5), and see that the same comes out.
 
 # %% [markdown] tags=["solution"]
@@ -311,7 +326,7 @@ checks.check_step(midpoint_step, like=odelearn.MIDPOINT)
 # </details>
 
 # %% [markdown] tags=["exercise"]
-# **3 (explore).** A residual network with one number $z$ can turn $+1$ into $-1$ and $-1$ into $+1$ at the same time, with
+# **3 (explore).** (10 minutes) A residual network with one number $z$ can turn $+1$ into $-1$ and $-1$ into $+1$ at the same time, with
 # $f(z) = -2z$. Can an ODE $dz/dt = f(z, t, \theta)$ do it? Change `theta` below and look at where the two points end up.
 
 # %% tags=["exercise"]

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | tell a right derivative from a wrong one without knowing how it was made, by four tests: differences, the complex step, the Taylor slope and the dot-product test |
 # | **You need** | derivatives, Taylor's formula, matrices, NumPy arrays |
-# | **Time** | 45 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | none of the paper's yet; these are the tools that will check (34) to (52) |
 #
 # A program with a wrong gradient seldom crashes. It trains, a little worse than it should, and nobody knows why. So

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | write the derivative of a neural network by hand and be sure of it; build, in under a hundred lines, a program that does it for ordinary NumPy code, and say why it can differentiate its own derivatives |
 # | **You need** | notebook 01, matrix products, Python classes |
-# | **Time** | 75 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (36), the chain rule from one layer to the next; and what stands behind every $a\, \partial f / \partial z$ in (35) and (50) |
 #
 # There is one idea in this notebook, and the whole library is made of it: a function that can be differentiated returns

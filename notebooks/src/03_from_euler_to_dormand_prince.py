@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | solve a differential equation by Euler's polygons, by any Runge-Kutta tableau, and by steps that choose their own length; prove the order of a method, observe it, and tell when a method is unstable |
 # | **You need** | derivatives, Taylor's formula, matrices, NumPy; notebook 01 for the checks. No differential equations |
-# | **Time** | 90 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (1), (2) and (3): residual step, its limit, ODESolve; Figure 1 of the paper |
 #
 # A Neural ODE replaces the layers of a network by an ODE solver. So before we differentiate a solver we build one. It

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | differentiate an Euler solve and a Runge-Kutta solve by hand, check that to the last digit, and see the paper's adjoint equation appear in what you wrote as the steps shrink |
 # | **You need** | notebooks 01 to 03: the complex step, pullbacks, Euler and Runge-Kutta steps |
-# | **Time** | 75 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (36), with a step of the solver as the layer; (35), (51) and (52) as its limits |
 #
 # There are two ways to the gradient of a Neural ODE. One may solve first and then differentiate the numbers that were

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | prove the adjoint equation, check each line of the proof with a few lines of NumPy, and run it backwards through a series of observations |
 # | **You need** | notebook 01 (the complex step); notebooks 03 and 04 help. Have the paper open at Appendix B |
-# | **Time** | 90 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (34) to (46), which is Appendix B.1; Figure 2 |
 #
 # The paper *Neural Ordinary Differential Equations* proves its gradient in two pages. They are short pages: a sentence

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | derive the gradients of parameters and times from the adjoint equation, and write Algorithms 1 and 2 from memory |
 # | **You need** | notebook 05 (the adjoint equation and its jumps). Have the paper open at Appendices B.2 and C |
-# | **Time** | 90 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (47) to (52), which is Appendix B.2; Algorithm 1, Algorithm 2 (Appendix C) |
 #
 # Notebook 05 has proved that the adjoint $a(t) = dL/dz(t)$ obeys

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | recognise the well-known slips around the adjoint method, say how it comes about, show that it is one, and write the right form |
 # | **You need** | notebooks 01 (checks), 05 (the proof) and 06 (Algorithm 2) |
-# | **Time** | 60 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (6), (8), (10), (33), (39) to (45), (48) to (52), Algorithm 2, Appendix E |
 #
 # The paper's text has a few misprints. Tutorials have added slips of their own, and some have been copied for years,

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | say what the paper's adjoint costs and saves, measure it, tell three different derivatives of one solve apart, and choose among six methods |
 # | **You need** | notebooks 03 (solvers), 04 (through a solver) and 06 (the algorithms) |
-# | **Time** | 75 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (4), (5), Algorithms 1 and 2; Table 1 and Figure 3 of the paper |
 #
 # The paper makes four promises for ODE nets: memory that does not grow with depth, a backward pass that is cheaper than

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | build a residual net and an ODE net from the same pieces, train both to read digits, test a claim about them fairly, and say what an ODE in the plane cannot do |
 # | **You need** | notebooks 00, 02 and 04; 08 for what the adjoint costs |
-# | **Time** | 60 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (1) and (3); section 3 of the paper, Table 1 and Figure 3 |
 #
 # Section 3 of the paper makes a claim that can be tested: put an ODE in the place of the residual blocks of a classifier,

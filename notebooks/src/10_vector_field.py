@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | learn a field from noisy trajectories, say where it is wrong, fit the parameters of a known form with their errors, and build an energy into a net |
 # | **You need** | notebooks 00 to 03; least squares |
-# | **Time** | 45 minutes to read, 90 with the exercises |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (3) and (5), with a field that we know |
 #
 # So far a loss told whether a field had been learned. But a small loss says only that trajectories pass near some points.

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | carry a probability density along with the points of an ODE; differentiate a trace by hand; estimate a trace by one random vector; train a flow on a density and on data, and report a likelihood that can be trusted |
 # | **You need** | notebooks 02 and 04; determinants and traces; what a probability density is |
-# | **Time** | 75 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoints and exercises |
 # | **Equations** | (6) to (10): change of variables, planar flow, Theorem 1, planar continuous flow |
 #
 # A normalizing flow turns simple noise into data by an invertible map, and knows the density of what comes out. With
