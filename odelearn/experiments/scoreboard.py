@@ -152,7 +152,7 @@ def notes_of(records, complete, missing):
         versions = sorted({f"NumPy {record['versions']['numpy']}" for record in records})
         few = " That is fewer than 3: the spread says little." if len(complete) < 3 else ""
         yield (
-            f"\nSeed{'s' * (len(complete) > 1)} {', '.join(map(str, complete))}; {len(records)} trainings, {seconds / 60:.1f} minutes of CPU; "
+            f"\n{named(complete).capitalize()}; {len(records)} trainings, {seconds / 60:.1f} minutes of CPU; "
             f"{', '.join(versions)}.{few}"
         )
     if missing:
@@ -163,9 +163,13 @@ def told(missing):
     """{job: why it has no record} as text, a method at a time: "plain, seeds 0, 1"."""
     seeds = {}
     for job, why in missing.items():
-        seeds.setdefault((job.method, why), []).append(str(job.seed))
+        seeds.setdefault((job.method, why), []).append(job.seed)
     for (method, why), numbers in seeds.items():
-        yield f"{method}, seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}{f' ({why})' if why else ''}"
+        yield f"{method}, {named(numbers)}{f' ({why})' if why else ''}"
+
+
+def named(seeds):
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def markdown(rows):

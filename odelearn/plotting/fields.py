@@ -70,13 +70,13 @@ def draw_paths(ax, result, ts, known):
 
 def draw_parameters(ax, result):
     """Recovered minus true, with two standard errors to both sides."""
-    error = np.subtract(result["theta"], result["true"])
+    error, bars = 1000 * np.subtract(result["theta"], result["true"]), 2000 * np.array(result["standard_errors"])
     places = np.arange(len(error))[::-1]
     ax.axvline(0, color=GREY, lw=0.8)
-    ax.errorbar(error, places, xerr=2 * np.array(result["standard_errors"]), fmt="o", color=BLUE, ms=4, capsize=2, lw=1)
+    ax.errorbar(error, places, xerr=bars, fmt="o", color=BLUE, ms=4, capsize=2, lw=1)
     ax.set(yticks=places, yticklabels=[symbol(name) for name in result["names"]], ylim=(-0.7, len(error) - 0.3))
-    ax.set(xlabel="recovered - true", title="parameters, $\\pm 2$ s.e.")
-    ax.locator_params(axis="x", nbins=3)
+    ax.set(xlabel="1000 (recovered - true)", title="parameters, $\\pm 2$ s.e.")
+    ax.locator_params(axis="x", nbins=4)
 
 
 def symbol(name):
