@@ -256,6 +256,7 @@ def test_the_verdict_follows_from_the_seeds():
 
 def test_mean_and_spread():
     assert mean_and_spread([1, 3, 5]) == "3 +- 2 (3 seeds)"  # the deviations -2, 0, 2; n - 1 = 2
+    assert mean_and_spread([118, 373, 628]) == "373 +- 260 (3 seeds)"
     assert mean_and_spread([0.012345], unit=" s") == "0.0123 s (1 seed)"
     with pytest.raises(ValueError, match="at least one seed"):
         mean_and_spread([])

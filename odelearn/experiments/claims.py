@@ -77,10 +77,16 @@ def mean_and_spread(values, digits=3, unit=""):
     values = np.asarray(values, float)
     if not values.size:
         raise ValueError("a mean needs the value of at least one seed, got none")
-    mean = f"{values.mean():.{digits}g}{unit}"
+    mean = f"{rounded(values.mean(), digits)}{unit}"
     if values.size == 1:
         return f"{mean} (1 seed)"
-    return f"{mean} +- {values.std(ddof=1):.2g}{unit} ({values.size} seeds)"
+    return f"{mean} +- {rounded(values.std(ddof=1), 2)}{unit} ({values.size} seeds)"
+
+
+def rounded(x, digits):
+    """x with so many significant digits, as text; without an exponent between 0.0001 and a million: 260, not 2.6e+02."""
+    x = float(f"{x:.{digits}g}")
+    return f"{x:.{max(digits, 6)}g}"
 
 
 def by_method(results):
