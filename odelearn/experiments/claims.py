@@ -84,7 +84,7 @@ def mean_and_spread(values, digits=3, unit=""):
 
 
 def rounded(x, digits):
-    """x with so many significant digits, as text; without an exponent between 0.0001 and a million: 260, not 2.6e+02."""
+    """x with so many significant digits, as text; 260, not 2.6e+02: no exponent between 0.0001 and a million."""
     x = float(f"{x:.{digits}g}")
     return f"{x:.{max(digits, 6)}g}"
 
