@@ -2,7 +2,7 @@
 
 Read fit_series and fitted (what Python sees), fit and predict (the commands); then where the data come from: sources,
 series; what may be trained: models, lotka_volterra, fields, forcing, model_file; how: groups (trajectories that are
-solved together), forecast, training, bootstrap, validation, and build, which puts them together; what is said of it:
-gradient_check, report. These stand on option_table and options (what may be said), store and load (files), and signals
-(Ctrl-C and its like).
+solved together), forecast, loss, training, bootstrap, validation, and build, which puts them together; what is said of
+it: gradient_check, report. These stand on option_table and options (what may be said), store and load (files), and
+signals (Ctrl-C and its like).
 """

@@ -1,4 +1,4 @@
-"""Learning z0 and theta of dz/dt = f(z, t, theta) from a series: the loss, the steps, and R^2."""
+"""Learning z0 and theta of dz/dt = f(z, t, theta) from a series: which rows each step looks at, the steps, and R^2."""
 
 import math
 import time
@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 
 from ..autodiff.tape import vjp
-from ..neural_ode import odeint
 from ..optim import Adam, TrainingStopped, batches, fit
 from .bootstrap import bootstrap_targets
-from .forecast import NOISE_RATE, Forecaster, no_warnings
+from .forecast import NOISE_RATE, no_warnings
 from .groups import Piece
+from .loss import Misfit
 from .validation import Converged, Validation
 
 FIRST_ROWS = 4  # that the loss looks at when training begins
@@ -22,7 +22,7 @@ LAST_RATE = 0.01  # of the learning rate: where a cosine ends
 MORE = {"left_at": "E", "at_bootstrap": "p", "best_p": "p", "best_loss": "E", "best_step": "E", "validation": "any"}
 
 
-class Training(Forecaster):
+class Training(Misfit):
     """The model z(t) = ODESolve(z0, f, t, theta) on its way to a series.
 
     `planned` steps are to be made; `history` holds the loss before each step made so far, of an ensemble the mean over
@@ -32,20 +32,12 @@ class Training(Forecaster):
 
     def __init__(self, series, model, solver, method, lr, planned, *, seed=0, batch=64, lr_schedule="constant",
                  weight_decay=0.0, clip=None, **of_forecaster):  # fmt: skip
-        super().__init__(series, model, solver, **of_forecaster)
-        self.method, self.lr, self.planned, self.seed, self.batch = method, lr, planned, seed, batch
-        self.history, self.at_bootstrap, self.own_targets, self.cached = [], None, None, {}
+        super().__init__(series, model, solver, method, **of_forecaster)
+        self.lr, self.planned, self.seed, self.batch = lr, planned, seed, batch
+        self.history, self.at_bootstrap, self.own_targets = [], None, None
         self.p = self.first_p()
         self.opt = ThetaDecay(self.x_size, self.P, schedule(lr, lr_schedule, planned), weight_decay, clip)
-        self.horizon = min(window, self.longest) if (window := self.window) else self.longest
         self.validation = Validation(self) if series.validate else None
-        if self.window:
-            self.places = self.grouping.windows(self.horizon)
-
-    @property
-    def longest(self):
-        """The rows of the longest trial that are trained on."""
-        return max(trial.learned for trial in self.series.trials)
 
     def first_p(self):
         """x0 from the first values observed, theta0, s = 0.3. States that are not observed begin near 0."""
@@ -82,59 +74,6 @@ class Training(Forecaster):
         p = self.p if self.validation is None else self.validation.best(self.p)
         return p if self.members is None else p[self.alive]
 
-    # ---- the loss
-
-    def loss(self, p, rows, solver=None, method=None):
-        """The mean of ((z(t_i) - z_i) / scale)^2 over what was observed in the first rows; over all the rows to learn
-        from that is 1 - R^2, column by column. With noise it is the mean of r^2 / 2 s^2 + log s, the negative
-        log-likelihood of normal noise without its constant. (E,) for an ensemble: of each member."""
-        groups = self.groups_of(rows) if not self.window else self.grouping.groups(self.some_windows(8))
-        return self.loss_of(groups, p, solver, method)
-
-    def loss_of(self, groups, p, solver=None, method=None, targets=None):
-        """The same for any Groups; targets (E, N, D) are each member's own, instead of what was observed."""
-        z0, theta = self.split(p)
-        total, count = 0.0, 0.0
-        for group in groups:
-            zs = odeint(self.group_start(group, z0, theta), group.f, group.ts, theta, solver or self.solver,
-                        method or self.method)  # (n, S), (n, E, S), (n, K, S) or (n, E, K, S)  # fmt: skip
-            zs = zs[..., : self.D] if self.hidden else zs
-            observed, target = group.observed, group.targets
-            if p.ndim == 2:
-                observed = observed[:, np.newaxis]
-                target = target[:, np.newaxis] if targets is None else np.moveaxis(targets[:, group.rows], 0, 1)
-            residuals = observed * (zs - target) / self.series.scale
-            total = total + self.terms(residuals, observed, p)
-            count += np.sum(group.observed)
-        return total / max(1, count)
-
-    def terms(self, residuals, observed, p):
-        """The sum of what each residual adds to the loss, member by member."""
-        if self.noise:
-            log_s = self.log_s(p)
-            if p.ndim == 2:
-                log_s = log_s.reshape(len(p), *[1] * (residuals.ndim - 3), self.D)
-            terms = residuals * residuals * np.exp(-2 * log_s) / 2 + observed * log_s
-        else:
-            terms = residuals * residuals
-        return np.sum(terms, axis=(0, *range(2, terms.ndim))) if p.ndim == 2 else np.sum(terms)
-
-    def group_start(self, group, z0, theta):
-        """Where the trajectories of a group begin."""
-        if self.window:
-            return self.window_starts(group, theta)
-        if not self.several:
-            return z0
-        ks = [piece.k for piece in group.pieces]
-        return z0 if ks == list(range(self.K)) else z0[..., ks, :]
-
-    def groups_of(self, rows):
-        """The Groups of all trials, each as far as its first `rows` rows."""
-        if self.cached.get("rows") != rows:
-            pieces = [Piece(k, 0, min(rows, trial.learned)) for k, trial in enumerate(self.series.trials)]
-            self.cached = {"rows": rows, "groups": self.grouping.groups(pieces)}
-        return self.cached["groups"]
-
     # ---- which rows a step looks at
 
     def rows_at(self, step):
@@ -158,11 +97,6 @@ class Training(Forecaster):
             self.cached = {"epoch": epoch, "batches": batches(rng, len(self.places), self.batch)}
         places = self.places[self.cached["batches"][i]]
         return self.grouping.groups([Piece(int(k), int(first), self.horizon) for k, first in places])
-
-    def some_windows(self, count):
-        """`count` windows, evenly spread."""
-        chosen = np.linspace(0, len(self.places) - 1, min(count, len(self.places))).astype(int)
-        return [Piece(int(k), int(first), self.horizon) for k, first in self.places[chosen]]
 
     def targets_at(self, step, p):
         """Each member's own observations (E, N, D), once all of them have seen all rows; None before."""

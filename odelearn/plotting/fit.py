@@ -5,7 +5,7 @@ from collections import namedtuple
 import numpy as np
 from matplotlib import rc_context
 
-from .fit_axes import axis_label, date_or_integer_axis, value_axis
+from .fit_axes import axis_label, date_or_integer_axis, draw_losses, value_axis
 from .style import BLUE, GREY, INK, ORANGE, STYLE, Figure
 
 # A curve of a model: label; ts (m,); zs (m, D), the states there; f(z) -> dz/dt, the field at the last of these times,
@@ -233,21 +233,3 @@ def draw_agreement(ax, series, trial, curve):
     ax.set(xlabel=f"model: {axis_label(series, 0)}", ylabel="observed", title="observed against the model")
     for axis, limits in (ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim()):
         value_axis(axis, series.log, limits)
-
-
-# ---- the loss
-
-
-def draw_losses(ax, history, validation, name):
-    """The loss before each step, and that of the rows for validation, whose smallest is marked."""
-    positive = all(np.array([*history, *validation.values()]) > 0) and len(history) > 0
-    ax.plot(np.arange(len(history)), history, color=BLUE, lw=1.2, label="training")
-    if validation:
-        steps, losses = list(validation), list(validation.values())
-        ax.plot(steps, losses, color=ORANGE, lw=1.2, label="validation")
-        best = int(np.argmin(losses))
-        ax.plot(steps[best], losses[best], "o", color=ORANGE, ms=5, label="the best")
-        ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, fontsize=8.5)
-    if positive:
-        ax.set_yscale("log")
-    ax.set(xlabel="step", ylabel=name)

@@ -1,10 +1,12 @@
-"""The axes of a fitted model: names and units of the file, round numbers where the state is a logarithm, dates."""
+"""Beside a fitted model: names and units of the file, round numbers where the state is a logarithm, dates; the loss."""
 
 from datetime import datetime, timedelta
 
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from .style import BLUE, ORANGE
 
 
 def axis_label(series, i):
@@ -38,3 +40,18 @@ def date_or_integer_axis(ax, series, ts):
         ax.set_xlim(low, high)
     elif np.array_equal(ts, np.round(ts)):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], nbins=6))
+
+
+def draw_losses(ax, history, validation, name):
+    """The loss before each step, and that of the rows for validation, whose smallest is marked."""
+    positive = all(np.array([*history, *validation.values()]) > 0) and len(history) > 0
+    ax.plot(np.arange(len(history)), history, color=BLUE, lw=1.2, label="training")
+    if validation:
+        steps, losses = list(validation), list(validation.values())
+        ax.plot(steps, losses, color=ORANGE, lw=1.2, label="validation")
+        best = int(np.argmin(losses))
+        ax.plot(steps[best], losses[best], "o", color=ORANGE, ms=5, label="the best")
+        ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, fontsize=8.5)
+    if positive:
+        ax.set_yscale("log")
+    ax.set(xlabel="step", ylabel=name)
