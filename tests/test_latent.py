@@ -115,6 +115,37 @@ def test_what_stands_first_in_time_is_read_last():
     assert not close(encoder.vjp(np.concatenate([0 * xs[:, :1], xs[:, 1:]], axis=1), ts, theta)[0], mean)
 
 
+def test_series_that_do_not_fit_are_refused_by_name():
+    xs, ts, encoder, theta, _ = encoder_case()
+    for wrong, message in (
+        ((xs[:, :, :1], ts), r"xs must be \(N, K, 2\) and ts \(N, K\), K >= 1, got \(3, 6, 1\) and \(3, 6\)"),
+        ((xs, ts[:, :5]), r"got \(3, 6, 2\) and \(3, 5\)"),
+        ((xs, ts[:, ::-1]), r"must not decrease, got ts\[0, 0\] = .*; sort xs and ts by time"),
+        ((xs, ts, theta, np.ones(6)), r"mask must have the shape of ts, \(3, 6\), got \(6,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            encoder.vjp(*wrong, *(theta,) * (len(wrong) == 2))
+
+
+def test_nets_that_do_not_fit_are_refused():
+    encoder, f, g = Encoder(GRU(3, 5), 4), MLP([4, 6, 4]), MLP([4, 6, 2])
+    for parts, message in (
+        ((encoder, MLP([3, 3]), g), r"z has encoder.latent = 4 components, but f is MLP\(\[3, 3\]"),
+        ((encoder, f, MLP([4, 6, 3])), r"GRU\(3, 5\) must have 4 inputs: an observation, and the gap"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            LatentODE(*parts, h=0.3)
+    with pytest.raises(ValueError, match=r"must have the inputs \[x, gap\], and .* must lead from h to x"):
+        RecurrentForecast(GRU(3, 5), MLP([4, 2]))
+    model = LatentODE(encoder, f, g, h=0.3)
+    with pytest.raises(ValueError, match=rf"theta must have shape \({model.size},\), got \(3,\); init"):
+        model.predict(np.ones((1, 2, 2)), np.array([[0.0, 1.0]]), np.array([[2.0]]), np.ones(3))
+    with pytest.raises(ValueError, match="ts must be times >= 0, and h > 0, got ts from -0.5"):
+        model.predict(
+            np.ones((1, 2, 2)), np.array([[0.0, 1.0]]), np.array([[-0.5]]), model.init(np.random.default_rng(0))
+        )
+
+
 # ---- the bound
 
 
@@ -209,7 +240,7 @@ def test_masked_observations_do_not_count():
     model, xs, ts, eps, theta = small_latent()
     mask = np.arange(6) < 4
     short = model.elbo_vjp(xs[:, :4], ts[:, :4], eps, theta)[0]
-    xs[:, 4:], ts[:, 4:] = 99.0, ts[:, 3:4]
+    xs[:, 4:], ts[:, 4:] = 99.0, 0.0
     assert close(model.elbo_vjp(xs, ts, eps, theta, mask=np.tile(mask, (3, 1)))[0], short)
 
 

@@ -11,7 +11,7 @@ from .cells import DataError, DataWarning
 from .csv_series import load_csv, lynx_hare
 from .densities import POTENTIALS, entropy, log_circles, log_two_moons, lowest_loss
 from .digits import digits, split_folds
-from .irregular_spirals import irregular_spirals, sub_stretches
+from .irregular_spirals import irregular_spirals, latent_spirals, sub_stretches
 from .synthetic import circles, cubic_spiral, spiral, two_moons, windows
 from .vector_fields import FIELDS, noisy_trajectories
 
@@ -25,6 +25,7 @@ __all__ = [
     "digits",
     "entropy",
     "irregular_spirals",
+    "latent_spirals",
     "load_csv",
     "log_circles",
     "log_two_moons",

@@ -1,11 +1,13 @@
 """Spirals in both directions, seen at irregular times: the data of section 5, and stretches of them to learn from."""
 
+import os
 from collections import namedtuple
 
 import numpy as np
 
 from .synthetic import check_generator
 
+WEIGHTS = os.path.join(os.path.dirname(__file__), "latent_spirals.npz")
 GRID, TURN = 200, 2 * np.pi  # the times of a spiral lie on a grid of 200 points in each of its two turns
 GROWTH = 0.25  # of the radius in each turn
 
@@ -75,3 +77,22 @@ def sub_stretches(rng, ts, xs, length, batch):
     rows = rng.integers(N, size=(batch, 1))
     columns = rng.integers(K - length + 1, size=(batch, 1)) + np.arange(length)
     return ts[rows, columns], xs[rows, columns]
+
+
+def latent_spirals(observations):
+    """theta of a latent ODE that was trained on these spirals, for `experiments.latent.latent_ode(observations)`.
+
+    observations  30, 50 or 100
+
+    Returns theta (P,), float32, as `python -m odelearn latent --full` with its seed 0 makes it; that takes minutes.
+    Raises ValueError for another number of observations.
+
+    >>> latent_spirals(50).shape
+    (6235,)
+    """
+    with np.load(WEIGHTS) as file:
+        name = f"observations_{observations}"
+        if name not in file:
+            there = ", ".join(key.removeprefix("observations_") for key in file)
+            raise ValueError(f"there are weights for {there} observations, not for {observations}")
+        return file[name]

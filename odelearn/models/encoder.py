@@ -34,11 +34,12 @@ class Encoder:
         """The parameters of q(z0 | x) for each row of a batch, and their pullback.
 
         xs     (N, K, D), the observations of each row, padded to the same number K
-        ts     (N, K), their times, in increasing order
+        ts     (N, K), their times, none before the one on its left
         theta  (P,)
         mask   (N, K), 1 for an observation, 0 for padding; padding stands at the end. None: all are observations
 
         Returns mean (N, L), log_std (N, L), and pullback(a_mean, a_log_std) -> a_theta (P,). Data have no cotangent.
+        Raises ValueError for shapes that do not fit, and for times that decrease.
         """
         xs, ts, mask = checked_series(xs, ts, mask, self.gru.inputs - 1)
         gaps = np.diff(ts, append=ts[:, -1:]) / self.gap  # (N, K), the last of them 0
@@ -61,12 +62,16 @@ class Encoder:
 
 
 def checked_series(xs, ts, mask, width):
-    """xs, ts and mask as arrays. Raises ValueError where they do not fit, or the times of a row do not increase."""
+    """xs, ts and mask as arrays. Raises ValueError where they do not fit, or the times of a row decrease."""
     xs, ts = np.asarray(xs), np.asarray(ts)
     if ts.ndim != 2 or xs.shape != (*ts.shape, width) or not ts.size:
         raise ValueError(f"xs must be (N, K, {width}) and ts (N, K), K >= 1, got {xs.shape} and {ts.shape}")
-    if mask is not None:
-        mask = np.asarray(mask)
-        if mask.shape != ts.shape:
-            raise ValueError(f"mask must have the shape of ts, {ts.shape}, got {mask.shape}")
+    mask = None if mask is None else np.asarray(mask)
+    if mask is not None and mask.shape != ts.shape:
+        raise ValueError(f"mask must have the shape of ts, {ts.shape}, got {mask.shape}")
+    backwards = np.diff(ts, axis=1) * (1 if mask is None else mask[:, 1:]) < 0
+    if backwards.any():
+        n, k = (int(i) for i in np.argwhere(backwards)[0])
+        times = f"ts[{n}, {k}] = {ts[n, k]:g}, ts[{n}, {k + 1}] = {ts[n, k + 1]:g}"
+        raise ValueError(f"the times of each row must not decrease, got {times}; sort xs and ts by time")
     return xs, ts, mask

@@ -79,7 +79,8 @@ class LatentODE:
         a_theta; the part of the encoder is not in this a_theta.
         """
         log_sigma, std = self.unravel(theta)["log_sigma"], np.exp(log_std)
-        x_means, decode_pullback = self.decode_vjp(mean + std * eps, ts - ts[:, :1], theta)
+        times = ts - ts[:, :1] if mask is None else np.where(mask, ts - ts[:, :1], 0)
+        x_means, decode_pullback = self.decode_vjp(mean + std * eps, times, theta)
         fit, fit_pullback = log_likelihood_vjp(xs, x_means, log_sigma, mask)
         kl, a_mean_kl, a_log_std_kl = kl_vjp(mean, log_std)
 
