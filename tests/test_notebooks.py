@@ -44,6 +44,11 @@ def cells(source):
     return unexecuted(source).cells
 
 
+@pytest.fixture
+def committed(source):
+    return committed_notebook(source)
+
+
 def tagged(cells, tag):
     return [cell for cell in cells if tag in cell.metadata.get("tags", ())]
 

@@ -5,7 +5,7 @@
 # |---|---|
 # | **You will be able to** | model a series at irregular times as a trajectory that nobody sees, infer its start, check the bound that trains it, and extrapolate; tell the rate of events in the same way |
 # | **You need** | notebooks 02 (pullbacks), 04 (through a solver), and the end of 07 (the evidence bound) |
-# | **Time** | 60 minutes |
+# | **Time** | {{minutes_to_read}} minutes to read, {{minutes_to_do}} for the checkpoint and the exercises |
 # | **Equations** | (11) to (13), (53); Table 2 and Figures 6 to 10 of the paper, at toy scale |
 #
 # Observations often come at irregular times: a patient is measured when there is a reason to. A recurrent net takes one
