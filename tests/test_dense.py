@@ -355,7 +355,7 @@ def test_methods_that_read_no_interpolant_say_so(method):
 
 
 def test_compare_gradients_has_a_row_for_each_method():
-    p = observed_often(LOTKA_VOLTERRA)
+    p = observed_often(OSCILLATING_RATE)
     table = compare_gradients(p.z0, p.f, p.ts, p.theta, lambda zs: np.sum(zs * zs), dopri5(1e-8, 1e-10, dense=True))
     rows = {row.method: row for row in table.rows}
     assert rows["Discrete"].error == rows["Checkpointed"].error
