@@ -142,7 +142,9 @@ def write_times():
 
 
 def with_times(readme):
-    times = {source.stem: tuple(reading_times(unexecuted(source)).values()) for source in sources([])}
+    times = {
+        source.stem: tuple(reading_times(unexecuted(source)).values()) for source in filter(is_course, sources([]))
+    }
     read, do = (sum(column) for column in zip(*times.values(), strict=True))
     rows = [f"| {stem[:2]} | {a} | {b} |" for stem, (a, b) in times.items()]
     total = f"| all | {read} (about {read / 60:.0f} hours) | {do} (about {do / 60:.0f} hours) |"

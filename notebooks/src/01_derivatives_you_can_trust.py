@@ -355,6 +355,30 @@ assert odelearn.dot_product_test(lambda w: model(w)[0], model(w)[1], w, rng) < 1
 assert checks.check_vjp(model, w)
 print("all agree")
 
+# %% [markdown] tags=["pay-off"]
+# ## 8. What it is good for: where is the comet?
+#
+# Kepler's equation $E - e \sin E = M$ gives the angle $E$ of a planet or a comet at the time $M$ (as an angle, $2\pi$ a
+# round). It cannot be solved for $E$. Newton's method can: $E \leftarrow E - F(E) / F'(E)$, and the derivative is one call of
+# the complex step. Halley's comet has $e = 0.967$.
+
+# %% tags=["pay-off"]
+eccentricity, M = 0.967, 1.0
+
+
+def kepler(E):
+    return E - eccentricity * np.sin(E) - M
+
+
+E = np.pi
+for i in range(5):
+    E = E - kepler(E) / complex_step(kepler, E, 1e-20)
+    print(f"step {i + 1}:  E = {E:.12f}   left over {abs(kepler(E)):.0e}")
+assert abs(kepler(E)) < 1e-14
+
+# %% [markdown] tags=["pay-off"]
+# Each step doubles the number of right digits. With a derivative that is only nearly right it would not.
+
 # %% [markdown] tags=["exercise"]
 # ## Exercises
 #

@@ -18,6 +18,7 @@ import numpy as np
 import odelearn
 from odelearn import checks
 from odelearn.plotting.course import solvers as figures
+from odelearn.plotting.slider import slide
 
 # %% [markdown]
 # ## 1. An equation for a slope
@@ -92,6 +93,16 @@ for n in 10, 100, 1000, 10_000:
 # Where does that come from? By Taylor, one step of the exact solution is
 # $z(t + h) = z + h f + \tfrac12 h^2 z'' + \dots$, so Euler drops $\tfrac12 h^2 z''$ in each step. There are
 # $(t_1 - t_0) / h$ steps, and what is left at the end is of the size of $h$.
+
+# %%
+hs = (t1 - t0) / np.array([100, 50, 40, 30, 25, 20, 15, 10, 8, 6, 5, 4])
+polygon = lambda h: solve(euler_step, f, z0, t0, t1, round((t1 - t0) / h), theta)
+at_the_end = [abs(polygon(h)[1][-1] - exact(t1))[0] for h in hs]
+slide(lambda h: figures.step_size(h, (fine, exact(fine)), polygon(h), (hs, at_the_end)), hs, start=hs[7], label="h")
+
+# %% [markdown]
+# In a live notebook a slider stands above this figure: drag $h$. For short steps the dots on the right lie on the grey
+# line of slope 1. For long ones they leave it, because the next terms of the series count, too.
 
 # %% [markdown]
 # ## 2. A residual net is Euler with step 1
@@ -274,23 +285,10 @@ print(checks.check_step(stepper(odelearn.DOPRI5), order=5))
 # %% [markdown]
 # ## 5. Why that order: conditions on the table
 #
-# Nobody needs to take an order on trust, nor to measure it. Expand both the exact solution and the step in powers of
-# $h$, and compare. Count $t$ as one more component of the state, with the slope 1. Then $dz/dt = f(z)$, and there is
-# only one kind of derivative. Write $f'$ for the matrix of the $\partial f_i / \partial z_j$, so $f' f$ is that matrix
-# times the vector $f$, and $f' f' f$ is the matrix times that. Write $f''(u, v)$ for the vector of second derivatives
-# along $u$ and $v$, with components $\sum_{jk} \frac{\partial^2 f_i}{\partial z_j \partial z_k} u_j v_k$.
-#
-# By the chain rule $z' = f$, then $z'' = f' z' = f' f$, and once more, by the product rule,
-# $z''' = f''(f, f) + f' f' f$. That is the first line below. For the second, expand each stage:
-# $k_i = f + h\, c_i\, f' f + \dots$, put these into the $k_j$ on the right of the formula for $k_i$, and add up. All
-# derivatives are taken at the beginning of the step:
-#
-# $$z(t + h) = z + h f + \tfrac{h^2}{2} f' f + \tfrac{h^3}{6} \bigl( f''(f, f) + f' f' f \bigr) + \dots$$
-#
-# $$z_{next} = z + h\, \textstyle\sum_i b_i\; f + h^2 \sum_i b_i c_i\; f' f +
-# h^3 \bigl( \tfrac12 \sum_i b_i c_i^2\; f''(f, f) + \sum_{ij} b_i A_{ij} c_j\; f' f' f \bigr) + \dots$$
-#
-# (It uses that each row of $A$ adds up to $c_i$.) The terms must agree one by one, because $f$ may be anything:
+# Nobody needs to take an order on trust, nor to measure it. Expand both the exact solution and the step in powers of $h$.
+# The terms must agree one by one, because $f$ may be anything, and each term gives one condition on the numbers in the
+# table. The appendix does it up to $h^3$. ($f'$ is the matrix of the $\partial f_i / \partial z_j$, $f''$ stands for the
+# second derivatives, and each row of $A$ adds up to $c_i$.)
 #
 # | order | term | condition |
 # |---|---|---|
@@ -299,9 +297,9 @@ print(checks.check_step(stepper(odelearn.DOPRI5), order=5))
 # | 3 | $f''(f, f)$ | $\sum b_i c_i^2 = 1/3$ |
 # | 3 | $f' f' f$ | $\sum b_i A_{ij} c_j = 1/6$ |
 #
-# Each term is a *rooted tree*: an $f$ is a node, and what a derivative is applied to hangs below it. From order 4 on
-# one lets the computer draw the trees: there are {{len(odelearn.order_conditions(odelearn.DOP853, 5))}} of them up to
-# order 5, and {{len(odelearn.order_conditions(odelearn.DOP853, 8))}} up to order 8.
+# From order 4 on one lets the computer list the terms: there are
+# {{len(odelearn.order_conditions(odelearn.DOP853, 5))}} of them up to order 5, and
+# {{len(odelearn.order_conditions(odelearn.DOP853, 8))}} up to order 8.
 
 
 # %%
@@ -646,6 +644,39 @@ print("all agree")
 # One thing differs: the library hands the last slope of a step on to the next, and so needs
 # {{library.stats.evals}} evaluations instead of our {{len(asked)}}.
 
+# %% [markdown] tags=["pay-off"]
+# ## 10. What it is good for: an orbit that closes
+#
+# A satellite is drawn by the earth and by the moon. Arenstorf found starts from which it comes back to where it was, and
+# does so for ever. It passes very close to the moon, so no single length of step is good for the whole way. (The numbers
+# are those of Hairer, Nørsett and Wanner, section II.0.)
+
+# %% tags=["pay-off"]
+moon, earth = 0.012277471, 1 - 0.012277471
+launch, period = np.array([0.994, 0.0, 0.0, -2.00158510637908]), 17.0652165601580
+
+
+def satellite(s, t, theta):
+    x, y, v_x, v_y = s
+    to_earth, to_moon = np.hypot(x + moon, y) ** 3, np.hypot(x - earth, y) ** 3
+    a_x = x + 2 * v_y - earth * (x + moon) / to_earth - moon * (x - earth) / to_moon
+    a_y = y - 2 * v_x - earth * y / to_earth - moon * y / to_moon
+    return np.array([v_x, v_y, a_x, a_y])
+
+
+orbit = odelearn.odesolve(launch, satellite, [0.0, period], None, odelearn.dopri5(1e-8, 1e-8))
+equal_steps = orbit.stats.evals // 4
+blind = odelearn.odesolve(launch, satellite, [0.0, period], None, odelearn.rk4(n=equal_steps))
+misses = [np.linalg.norm(run.zs[-1, :2] - launch[:2]) for run in (orbit, blind)]
+lengths = [step.h for step in orbit.steps]
+print(
+    f"DOPRI5: {orbit.stats.evals} evaluations, steps from {min(lengths):.1e} to {max(lengths):.1e}, back within {misses[0]:.1e}"
+)
+print(f"RK4: as many evaluations in {equal_steps} equal steps, off by {misses[1]:.1e}")
+
+# %% [markdown] tags=["pay-off"]
+# The longest step is {{max(lengths) / min(lengths):,.0f}} times the shortest. That is what choosing the step has saved.
+
 # %% [markdown] tags=["exercise"]
 # ## Exercises
 #
@@ -739,6 +770,31 @@ for n in 2, 3, 4, 5, 8, 20:
 # ```
 #
 # </details>
+
+# %% [markdown] tags=["appendix"]
+# ## Appendix. Where the order conditions come from
+#
+# Section 5 compares the exact solution and the step in powers of $h$. Count $t$ as one more
+# component of the state, with the slope 1. Then $dz/dt = f(z)$, and there is only one kind of derivative. Write $f'$ for the matrix of the $\partial f_i / \partial z_j$, so $f' f$ is that matrix
+# times the vector $f$, and $f' f' f$ is the matrix times that. Write $f''(u, v)$ for the vector of second derivatives
+# along $u$ and $v$, with components $\sum_{jk} \frac{\partial^2 f_i}{\partial z_j \partial z_k} u_j v_k$.
+#
+# By the chain rule $z' = f$, then $z'' = f' z' = f' f$, and once more, by the product rule,
+# $z''' = f''(f, f) + f' f' f$. That is the first line below. For the second, expand each stage:
+# $k_i = f + h\, c_i\, f' f + \dots$, put these into the $k_j$ on the right of the formula for $k_i$, and add up. All
+# derivatives are taken at the beginning of the step:
+#
+# $$z(t + h) = z + h f + \tfrac{h^2}{2} f' f + \tfrac{h^3}{6} \bigl( f''(f, f) + f' f' f \bigr) + \dots$$
+#
+# $$z_{next} = z + h\, \textstyle\sum_i b_i\; f + h^2 \sum_i b_i c_i\; f' f +
+# h^3 \bigl( \tfrac12 \sum_i b_i c_i^2\; f''(f, f) + \sum_{ij} b_i A_{ij} c_j\; f' f' f \bigr) + \dots$$
+#
+# (It uses that each row of $A$ adds up to $c_i$.) What stands in front of $f$, $f' f$, $f''(f, f)$ and $f' f' f$ must be
+# the same in both lines. These are the four conditions of section 5.
+#
+# Each term is a *rooted tree*: an $f$ is a node, and what a derivative is applied to hangs below it. $f' f' f$ is a chain
+# of three nodes; $f''(f, f)$ is a node with two below it. One condition belongs to each tree. `odelearn.order_conditions`
+# makes the trees of any order, and their conditions.
 
 # %% [markdown] tags=["summary"]
 # ## Summary

@@ -285,6 +285,13 @@ figures.limit(fine, exact_a(fine), discrete)
 # steps is doubled? And what, if Euler is replaced by the classical Runge-Kutta method of order 4?
 
 # %% [markdown]
+# Here is the same for a loss that looks at the state six times (prey and predators, another example). Between two looks the
+# adjoint follows (35), and at each look it jumps, as the cotangent of a layer does when its output is used twice. Notebook
+# 05 has the jumps.
+#
+# ![The adjoint runs back in time: above, the solution and its observations; below, the curve of the adjoint grows from right to left and jumps at each observation](../figures/adjoint.gif)
+
+# %% [markdown]
 # ## 4. The same for every Runge-Kutta method
 #
 # A Runge-Kutta step is a small network of its own. With the letters of notebook 03, it has stages
@@ -527,6 +534,28 @@ assert np.allclose(exact_a(fine)[0], appendix_b.adjoint(z_N, pendulum, z0, t0, t
 for (name, order), gap in gaps.items():
     assert abs(odelearn.observed_order(gap[-3:]) - order) < 0.15, name
 print("all agree")
+
+# %% [markdown] tags=["pay-off"]
+# ## 10. What it is good for: a pendulum that comes to rest
+#
+# With our own loop for RK4, choose gravity, friction and push so that the pendulum is at rest at the bottom at $t_N$. The
+# loss is $\tfrac12 |z(t_N)|^2$, and 24 steps of RK4 are a network of 96 layers.
+
+# %% tags=["pay-off"]
+
+
+def rest(p):
+    zs_n, _, a_p = discrete_adjoint(odelearn.RK4, 24, theta=p)
+    return loss(zs_n[-1]), a_p
+
+
+tuned, history = odelearn.fit(rest, theta, odelearn.Adam(lr=0.05), 400, progress=False)
+print(f"loss {history[0]:.3f} before, {history[-1]:.1e} after 400 steps")
+print("gravity, friction, push:", theta.round(2), "before,", tuned.round(2), "after")
+print("state at t_N:           ", discrete_adjoint(odelearn.RK4, 24, theta=tuned)[0][-1].round(3))
+
+# %% [markdown] tags=["pay-off"]
+# The gradient is that of the computed loss, to round-off, so the loss can fall as far as the optimiser takes it.
 
 # %% [markdown] tags=["exercise"]
 # ## Exercises

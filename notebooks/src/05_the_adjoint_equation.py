@@ -23,6 +23,7 @@ import odelearn
 from odelearn import checks
 from odelearn.gradients import appendix_b as B
 from odelearn.plotting.course import appendix_b as figures
+from odelearn.plotting.slider import slide
 
 rng = np.random.default_rng(1)
 
@@ -313,8 +314,18 @@ for name, errors in remainders.items():
     print(f"{name:12} shrinks like eps^{odelearn.observed_order(errors[-5:]):.2f}")
 figures.limits(epsilons, (left_out_41, left_out_42), (off_39, off_43))
 
+# %%
+around = np.linspace(0, 0.45, 40)
+a_around = np.array([adjoint(t + e) for e in around])
+ends = {e: adjoint(t + e) for e in epsilons}
+curve = (t + around, a_around[:, 0])
+chord = lambda e: ((t, t + e), (a_now[0], ends[e][0]))
+gaps = epsilons, off_39
+slide(lambda e: figures.short_time(e, curve, chord(e), step_back[0], gaps), epsilons, start=0.4, label="eps")
+
 # %% [markdown]
-# Slope 2 on the left, slope 1 on the right, as the $O$-symbols say. The rest is algebra. In (42) the $I$ cancels the
+# Slope 2 on the left, slope 1 on the right, as the $O$-symbols say. The second figure shows (39) itself, for one component of
+# $a$. In a live notebook it has a slider: make $\varepsilon$ smaller, and the chord turns into the tangent. The rest is algebra. In (42) the $I$ cancels the
 # first term:
 #
 # $$= \lim_{\varepsilon \to 0^+} \frac{-\varepsilon\, a(t+\varepsilon) \frac{\partial f(z(t), t, \theta)}{\partial z(t)} +
@@ -455,6 +466,11 @@ figures.jumps((fine, x), (ts, zs[:, 0], ys[:, 0]), a_x)
 # observation it jumps by the number that is orange in the upper panel: down where the observation lies above the
 # solution, for there a larger $x$ would have been better. Between observations it follows (35). What arrives on the
 # left, after the last jump, is $dL/dz(t_0)$.
+
+# %% [markdown]
+# The same in motion, for prey and predators:
+#
+# ![The adjoint runs back in time: above, the solution and its observations; below, the curve of the adjoint grows from right to left and jumps at each observation](../figures/adjoint.gif)
 
 # %% [markdown] tags=["checkpoint"]
 # **Checkpoint.** The same for a batch and a general $f$. `z` and `a` have shape `(3, 2)` here, and `s` holds both,

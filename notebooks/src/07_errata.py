@@ -60,23 +60,14 @@ print("dL/dtheta", true_theta.round(6))
 # \frac{da_\theta}{dt} = -a \frac{\partial f}{\partial \theta}, \qquad
 # \frac{da_t}{dt} = -a \frac{\partial f}{\partial t} \qquad (50).$$
 #
-# Most slips concern the last one, and one idea settles them all. Look at the number $H(t) = a(t)\, f(z(t), t, \theta)$:
-# how fast the loss would change if the state slid along the solution. (In a batch it is summed over the rows.) By the
-# product rule, along the solution,
+# Most slips concern the last one, and one idea settles them all: the number $H(t) = a(t)\, f(z(t), t, \theta)$. (In a batch
+# it is summed over the rows.) Section 3 of notebook 06 has the argument: $-H$ has the same slope as $a_t$, and with
+# $dL/dt_N = H(t_N)$ and $dL/dt_0 = -H(t_0)$
 #
-# $$\frac{dH}{dt} = \frac{da}{dt} f + a \frac{\partial f}{\partial z} \frac{dz}{dt} + a \frac{\partial f}{\partial t}
-# = -a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial z} f + a \frac{\partial f}{\partial t}
-# = a \frac{\partial f}{\partial t}.$$
+# $$a_t = -H \text{ all the way}, \qquad a_t(t_N) = -\frac{dL}{dt_N}.$$
 #
-# So $a_t$ and $-H$ have the same slope. Do they have the same value? Ask what the end times do to the loss.
-#
-# - *The last time.* Observe later by $\delta$, and the state has moved on by $f \delta$. So $dL/dt_N = a f = +H(t_N)$.
-# - *The first time.* Start later by $\delta$ from the same $z_0$. At the new start, the old solution was already at
-#   $z_0 + f \delta$; the new one lags behind by $f \delta$. So $dL/dt_0 = -a(t_0) f(z_0, t_0, \theta) = -H(t_0)$.
-#
-# We want $a_t$ to arrive at $dL/dt_0 = -H(t_0)$. Hence it must start at $-H(t_N) = -dL/dt_N$, and $a_t = -H$ all the
-# way. At an observation in between, $a$ jumps by $dL/dz(t_i)$, so $H$ jumps by $dL/dz(t_i)\, f = dL/dt_i$, and $a_t$
-# jumps by minus that.
+# At an observation in between, $a$ jumps by $dL/dz(t_i)$, so $H$ jumps by $dL/dz(t_i)\, f = dL/dt_i$, and $a_t$ jumps by
+# minus that.
 
 
 # %%
@@ -582,6 +573,39 @@ for name, ours in versions.items():
     library = algorithm2(z0, f, ts, theta, a_zs, solver=accurate, **KNOWN_MISTAKES[name][0])
     assert all(np.allclose(x, y, rtol=1e-7) for x, y in zip(ours, library, strict=False)), name
 print("all agree, in what is right and in what is wrong")
+
+# %% [markdown] tags=["pay-off"]
+# ## 11. What it is good for: when did it start?
+#
+# What we observe began at $t_0$, from a known $z_0$; but when? The states at $t_1$ and $t_2$ were measured, with a noise of
+# 0.2. The descent follows $-dL/dt_0$, with the boundary term and without it.
+
+# %% tags=["pay-off"]
+seen = true_states(z0, ts, theta) + 0.2 * rng.normal(size=(3, 2, 1))
+
+
+def gap(t_start):
+    """z - seen at the three times; nothing is observed at t_0."""
+    return (true_states(z0, np.array([t_start, *ts[1:]]), theta) - seen) * np.array([0, 1, 1])[:, None, None]
+
+
+def find_start(boundary, t_start=0.5):
+    for _ in range(40):
+        times = np.array([t_start, *ts[1:]])
+        t_start = t_start - 0.05 * adjoint(z0, f, times, theta, gap(t_start), boundary)[1][0]
+    return t_start
+
+
+starts = {boundary: find_start(boundary) for boundary in (-1, 0)}
+slopes = {b: odelearn.complex_step(lambda t: 0.5 * np.sum(gap(t) ** 2), start) for b, start in starts.items()}
+print(f"true t_0 = {ts[0]}")
+for boundary, name in (-1, "with the boundary term"), (0, "without it"):
+    print(f"{name:23} ends at {starts[boundary]:.4f}, where the slope of the loss is {slopes[boundary]:.1e}")
+
+# %% [markdown] tags=["pay-off"]
+# With the right form the descent ends where the loss is least: at {{starts[-1]:.2f}}, as near to the truth as the noise lets
+# it come. Without the boundary term it ends at {{starts[0]:.2f}}, where the loss still has a slope of
+# {{abs(slopes[0]):.2f}}. No error message tells.
 
 # %% [markdown] tags=["exercise"]
 # ## Exercises

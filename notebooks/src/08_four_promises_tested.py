@@ -573,30 +573,17 @@ figures.precision(points)
 # %% [markdown]
 # ## 8. Which one, when
 #
-# | method | derivative of | held between the passes | extra work backward | take it when |
-# |---|---|---|---|---|
-# | `Discrete` | the numbers, exactly | $O(N)$, all of $f$ | pullbacks only | it fits into memory: the default |
-# | `Checkpointed` | the same, bit for bit | $O(\sqrt N)$ states | each step once more | it does not fit |
-# | `Interpolating` | the flow, to tolerance | $O(N)$ slopes | a solve of $a$ | tolerances back and forth should differ; $f$ is large inside |
-# | `Backsolve` | the flow, to tolerance and drift | $O(1)$ | a solve of $[z, a]$ | memory is everything and $f$ does not contract; to follow the paper |
-# | `Forward` | the numbers, exactly | $O(1)$ in $N$, times $P$ | nothing, but a Jacobian a stage | few states and few parameters |
-# | `Reversible` | the numbers of another solver | $O(1)$; adaptive, four numbers a step | twice the evaluations | $O(1)$ and exactness are both needed, and $f$ does not contract |
+# - `Discrete`, if what it keeps fits into memory.
+# - `Checkpointed`, if it does not: the same gradient, bit for bit.
+# - `Interpolating`, if the two directions should have tolerances of their own.
+# - `Backsolve`, if memory is everything and nothing contracts, and to follow the paper.
+# - `Forward`, for few states and few parameters. `Reversible`, if exactness and $O(1)$ are both needed.
 #
-# **What libraries recommend today.** The advice of those who have lived with all of these has moved away from Algorithm
-# 2.
+# The appendix has the table behind this list, and what other libraries advise.
 #
-# - *Diffrax* (JAX) backpropagates through the solver with recursive checkpoints by default, and its documentation
-#   advises against its own `BacksolveAdjoint`: little memory is had by checkpoints as well, and with exact gradients.
-# - *SciMLSensitivity* (Julia) chooses by the problem: forward mode for few parameters, interpolating or quadrature
-#   adjoints for many. Its backsolve is not used by default, because it becomes unstable on stiff problems; with it, one
-#   can have $z$ reset at stored points, which is our `reset=True`.
-# - *torchdiffeq* (PyTorch), by the paper's authors, offers both: `odeint` backpropagates through the solver,
-#   `odeint_adjoint` is Algorithm 2, with the norm of section 3 as an option.
-# - *SUNDIALS CVODES* has done it since 2005 with checkpoints and interpolation.
-#
-# Do our numbers bear that out? Here is what the advice is about, from the runs above.
+# **What is saved.** Here are memory and work beside those of `Discrete`, from the runs above.
 
-# %%
+# %% tags=["pay-off"]
 net_rows = {row.method: row for row in comparisons["a net, 252 parameters, batch of 8"].rows}
 everything = net_rows["Discrete"]
 print("the net of section 7, beside Discrete:     held   evaluations and pullbacks backward")
@@ -608,7 +595,7 @@ worst = {name: gaps[list(lams).index(-31.0)] for name, gaps in errors.items()}
 print("the decay of section 4, lambda = -31:   ", end="")
 print(", ".join(f"{name} off by {worst[name]:.0e}" for name in ("Discrete", "Interpolating", "Backsolve")))
 
-# %% [markdown]
+# %% [markdown] tags=["pay-off"]
 # Of the memory of `Discrete`, checkpoints leave {{net_rows["Checkpointed"].bytes / everything.bytes:.1%}} and solving
 # backwards {{net_rows["Backsolve"].bytes / everything.bytes:.1%}}, and the latter does more work for it. And where the
 # state contracts, its gradient is lost, while the others keep theirs.
@@ -767,6 +754,30 @@ for T in 0.25, 0.5, 0.75, 1.0:
 # ```
 #
 # </details>
+
+# %% [markdown] tags=["appendix"]
+# ## Appendix. Six methods, and what libraries recommend
+#
+# | method | derivative of | held between the passes | extra work backward | take it when |
+# |---|---|---|---|---|
+# | `Discrete` | the numbers, exactly | $O(N)$, all of $f$ | pullbacks only | it fits into memory: the default |
+# | `Checkpointed` | the same, bit for bit | $O(\sqrt N)$ states | each step once more | it does not fit |
+# | `Interpolating` | the flow, to tolerance | $O(N)$ slopes | a solve of $a$ | tolerances back and forth should differ; $f$ is large inside |
+# | `Backsolve` | the flow, to tolerance and drift | $O(1)$ | a solve of $[z, a]$ | memory is everything and $f$ does not contract; to follow the paper |
+# | `Forward` | the numbers, exactly | $O(1)$ in $N$, times $P$ | nothing, but a Jacobian a stage | few states and few parameters |
+# | `Reversible` | the numbers of another solver | $O(1)$; adaptive, four numbers a step | twice the evaluations | $O(1)$ and exactness are both needed, and $f$ does not contract |
+#
+# **What libraries recommend today.** The advice of those who have lived with all of these has moved away from Algorithm
+# 2.
+#
+# - *Diffrax* (JAX) backpropagates through the solver with recursive checkpoints by default, and its documentation
+#   advises against its own `BacksolveAdjoint`: little memory is had by checkpoints as well, and with exact gradients.
+# - *SciMLSensitivity* (Julia) chooses by the problem: forward mode for few parameters, interpolating or quadrature
+#   adjoints for many. Its backsolve is not used by default, because it becomes unstable on stiff problems; with it, one
+#   can have $z$ reset at stored points, which is our `reset=True`.
+# - *torchdiffeq* (PyTorch), by the paper's authors, offers both: `odeint` backpropagates through the solver,
+#   `odeint_adjoint` is Algorithm 2, with the norm of section 3 as an option.
+# - *SUNDIALS CVODES* has done it since 2005 with checkpoints and interpolation.
 
 # %% [markdown] tags=["summary"]
 # ## Summary

@@ -182,7 +182,7 @@ figures.images(
     }
 )
 
-# %% [markdown]
+# %% [markdown] tags=["pay-off"]
 # The whole table is in [the scoreboard](scoreboard.md), from several seeds. In short: the ODE forms are within one standard
 # error of the residual net with a quarter of its parameters, as the paper says. But so is `mlp`: these digits are too easy
 # to need depth, and on them the claim is true without saying much.

@@ -183,7 +183,7 @@ figures.beyond(long_ts, test, solved, ts[-1])
 # {{np.median(error_net) / np.median(error_form):.0f}} in the field. A net is for fields of which nobody knows the form. In
 # between there are nets that know a part of it.
 
-# %% [markdown]
+# %% [markdown] tags=["pay-off"]
 # ## 5. A net that knows that energy is kept
 #
 # A pendulum without friction keeps $H = p^2/2 + 1 - \cos q$. Any function $H(q, p)$ makes a field that keeps it:

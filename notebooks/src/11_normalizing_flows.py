@@ -217,7 +217,8 @@ figures.matched((4, np.exp(-U1(square)).reshape(100, 100)), clouds)
 # %% [markdown]
 # The experiment `python -m odelearn flow` does it for three densities and three sizes, also with as much time and as many
 # parameters for the NF, and a better way of training it. The scoreboard says what comes out.
-#
+
+# %% [markdown] tags=["pay-off"]
 # ## 5. A flow learns from data
 #
 # With data $x$ the flow runs the other way: from $x$ back to $z(t_0)$, where the density is known, and

@@ -239,7 +239,7 @@ figures.forecasts([spiral(n) for n in shown], [data.xs[n, -20:] for n in shown],
 # %% [markdown]
 # These spirals were not trained on, and 20 noisy points of a fraction of a turn were read of each.
 
-# %% [markdown]
+# %% [markdown] tags=["pay-off"]
 # ## 6. Between two spirals
 #
 # A start $z_{t_0}$ is a point in a space of four dimensions, and a spiral is what follows from it. What lies between the

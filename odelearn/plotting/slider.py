@@ -16,7 +16,8 @@ def slide(draw, values, start, label):
     environment has ODELEARN_STATIC, as when the notebooks are built.
 
     >>> from odelearn.plotting.style import Figure
-    >>> slide(lambda h: Figure(figsize=(h, 1)), [1.0, 2.0, 4.0], start=2.0, label="h").get_figwidth()
+    >>> figure = slide(lambda h: Figure(figsize=(h, 1)), [1.0, 2.0, 4.0], start=2.0, label="h")
+    >>> float(figure.get_figwidth())
     2.0
     """
     values = [float(value) for value in values]

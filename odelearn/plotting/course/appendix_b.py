@@ -58,6 +58,35 @@ def limits(epsilons, left_out, off):
 
 
 @rc_context(STYLE)
+def short_time(eps, curve, chord, slope, gaps):
+    """The difference quotient of the adjoint as the slope of a chord, and its distance from the slope of the tangent.
+
+    eps    the length of the interval
+    curve  times and one component of the adjoint there, (m,) each; the first time is t
+    chord  the times t and t + eps, and the two values of that component
+    slope  da/dt at t, of that component
+    gaps   lengths and distances of the quotient from its limit, (k,) each
+    Returns the Figure.
+    """
+    fig = Figure(figsize=(9, 3.6))
+    left, right = fig.subplots(1, 2)
+    times, values = map(np.asarray, curve)
+    left.plot(times, values, color=INK, lw=1.5, label="$a(t)$, one component")
+    left.plot(times, values[0] + slope * (times - times[0]), "--", color=BLUE, lw=1.5, label="tangent, (35)")
+    left.plot(*chord, "o-", color=ORANGE, lw=1.8, ms=6, label="chord, (39)")
+    left.set(xlabel="time", ylabel="adjoint", title=rf"$\varepsilon = {eps:.3g}$")
+    left.legend()
+    lengths, distances = map(np.asarray, gaps)
+    right.loglog(lengths, distances[-1] * lengths / lengths[-1], color=GREY, lw=1, zorder=0, label="slope 1")
+    right.loglog(lengths, distances, "o", mfc="white", mec=ORANGE, ms=5)
+    nearest = np.argmin(np.abs(lengths - eps))
+    right.loglog(lengths[nearest], distances[nearest], "o", color=ORANGE, ms=9)
+    right.set(xlabel=r"$\varepsilon$", ylabel="size of quotient $-$ limit", title=r"large dot: this $\varepsilon$")
+    right.legend(loc="upper left")
+    return fig
+
+
+@rc_context(STYLE)
 def jumps(solution, observations, adjoint):
     """Figure 2 of the paper: the solution and what is observed of it, and the adjoint that jumps at each observation.
 

@@ -37,6 +37,33 @@ def polygons(field, exact, paths):
 
 
 @rc_context(STYLE)
+def step_size(h, exact, path, errors):
+    """Euler's polygon for one step h, and where its error lies among those of other steps.
+
+    h       the step
+    exact   ts and zs, (m,) each
+    path    ts and zs of the polygon, (n + 1,) and (n + 1, 1)
+    errors  steps and errors at the end, (k,) each, the shortest step first
+    Returns the Figure.
+    """
+    fig = Figure(figsize=(9, 3.6))
+    left, right = fig.subplots(1, 2)
+    left.plot(*exact, color=INK, lw=1.5, label="exact")
+    left.plot(path[0], np.ravel(path[1]), "s-", color=ORANGE, ms=min(5, 60 / len(path[0])), lw=1, label="Euler")
+    top = 1.15 * np.max(exact[1])
+    left.set(xlabel="$t$", ylabel="$z$", ylim=(0, top), title=f"{len(path[0]) - 1} steps of $h = {h:.3g}$")
+    left.legend(loc="upper right")
+    steps, sizes = map(np.asarray, errors)
+    right.loglog(steps, sizes[0] * steps / steps[0], color=GREY, lw=1, zorder=0, label="slope 1")
+    right.loglog(steps, sizes, "o", mfc="white", mec=ORANGE, ms=5)
+    nearest = np.argmin(np.abs(steps - h))
+    right.loglog(steps[nearest], sizes[nearest], "o", color=ORANGE, ms=9)
+    right.set(xlabel="$h$", ylabel="error at the end", title="large dot: this step")
+    right.legend(loc="upper left")
+    return fig
+
+
+@rc_context(STYLE)
 def depth(field, residual, ode):
     """A residual net and an ODE net, state across and depth upwards, with the points at which f is evaluated.
 
