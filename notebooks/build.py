@@ -99,7 +99,11 @@ def names_of_figures(cell, number):
 
 
 def add_alt_texts(cells):
-    """Tell those who cannot see a figure what it shows: nbconvert and screen readers find it beside the image."""
+    """Put what a figure shows into the metadata of its image, too, as `alt`.
+
+    nbconvert's template "classic" makes the alt text of it. Its template "lab" does not look there (7.17): then the
+    caption below the figure is all that a screen reader finds.
+    """
     for cell, below in zip(cells, cells[1:], strict=False):
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}) and "caption" in below.metadata.get("tags", ()):
