@@ -17,7 +17,6 @@ def short():
     patch = pytest.MonkeyPatch()
     patch.setattr(latent, "STEPS", {False: 6, True: 4})
     patch.setattr(poisson, "STEPS", {False: 4, True: 4})
-    patch.setattr(poisson, "sequences", lambda rng, whole=poisson.sequences: whole(rng, 400))
     yield [
         {"method": method, "seed": 0, **as_json(latent.run(method, 0, full=method == "latent-30", progress=False))}
         for method in latent.METHODS

@@ -285,7 +285,7 @@ print(f"{len(events)} events; {np.trapezoid(rate(t), t):.1f} were expected")
 figures.rates(t, rate(t), events, np.histogram(events, 32, (0, T))[0])
 
 # %% [markdown]
-# `python -m odelearn latent` trains a model on 300 such sequences, each with its own level and phase, and recovers the rates
+# `python -m odelearn latent` trains a model on 800 such sequences, each with its own level and phase, and recovers the rates
 # of others from their events (`models.poisson.LatentPoisson`, and figures/poisson.png).
 
 # %% [markdown] tags=["agree"]

@@ -13,7 +13,7 @@ from .claims import Claim, judge, mean_and_spread
 T = 4 * np.pi
 BIN = T / 32
 GRID = np.linspace(0, T, 201)
-TRAIN, VALIDATE, TEST = slice(0, 300), slice(300, 350), slice(350, 400)
+TRAIN, VALIDATE, TEST = slice(0, 800), slice(800, 900), slice(900, 1000)
 SETTINGS = {"batch": 30, "lr": 0.01, "bins": (8, 32), "hidden": 32}
 STEPS = {False: 2000, True: 4000}
 WIDTHS = (0.3, 0.5, 0.7, 1.0, 1.4)  # of the kernel of the estimate beside it: chosen on VALIDATE
@@ -34,7 +34,7 @@ def true_intensity(level, phase, t):
     return level * (1 + 0.8 * np.sin(t + phase))
 
 
-def sequences(rng, n=400):
+def sequences(rng, n=1000):
     """n sequences of events, each with a level in [8, 12] and a phase in [0, 2 pi], and their intensities on GRID."""
     levels, phases = rng.uniform(8, 12, n), rng.uniform(0, 2 * np.pi, n)
     draw = lambda level, phase: draw_events(rng, lambda t: true_intensity(level, phase, t), T, bound=1.8 * level)
@@ -43,7 +43,7 @@ def sequences(rng, n=400):
 
 
 def run(seed, full=False, progress=True):
-    """Train on 300 sequences, and recover the intensity of 50 others from their events.
+    """Train on 800 sequences, and recover the intensity of 100 others from their events.
 
     The error of an estimate is int |estimate - truth| dt / int truth dt, the mean over the sequences. Beside the model
     stand a constant, K / T, and a kernel estimate whose width is chosen on the validation sequences.
@@ -125,7 +125,7 @@ def rounded(x):
 def table(results):
     errors = lambda key: mean_and_spread([100 * r[key] for r in results], unit=" %")
     return (
-        f"Poisson process: L1 error of the intensity of 50 sequences that were not trained on: {errors('error')}; of a "
+        f"Poisson process: L1 error of the intensity of 100 sequences that were not trained on: {errors('error')}; of a "
         f"kernel estimate {errors('error_kernel')}, of a constant {errors('error_constant')}"
     )
 
