@@ -125,8 +125,8 @@ def rounded(x):
 def table(results):
     errors = lambda key: mean_and_spread([100 * r[key] for r in results], unit=" %")
     return (
-        f"Poisson process: L1 error of the intensity of 100 sequences that were not trained on: {errors('error')}; of a "
-        f"kernel estimate {errors('error_kernel')}, of a constant {errors('error_constant')}"
+        f"Poisson process: L1 error of the intensity of 100 sequences that were not trained on: {errors('error')};\n"
+        f"of a kernel estimate {errors('error_kernel')}, of a constant {errors('error_constant')}"
     )
 
 
