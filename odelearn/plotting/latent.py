@@ -47,7 +47,7 @@ def draw_scores(ax, found, observations, paper):
                 ax.plot(
                     x[i] + shift, np.mean(rmses), "o", color=line["color"], ms=7, label=line["label"] if not i else None
                 )
-                ax.plot(np.full(len(rmses), x[i] + shift), rmses, "_", color=line["color"], ms=9)
+                ax.plot([x[i] + shift] * 2, [min(rmses), max(rmses)], color=line["color"], lw=1.4)  # all seeds
     ax.set(
         xticks=x, xticklabels=observations, xlabel="observations in the first turn", ylabel="RMSE in the second turn"
     )
@@ -89,7 +89,8 @@ def interpolation(K, found):
     fig = Figure(figsize=(10.5, 2.1))
     draw_interpolation(fig, np.array(found["curves"]), found["turns"])
     fig.suptitle(
-        f"From a clockwise spiral to a counter-clockwise one along a straight line in latent space ({K} observations)"
+        f"From a clockwise to a counter-clockwise spiral on a straight line in latent space ({K} observations), "
+        "with the turns of each"
     )
     return fig
 
