@@ -80,7 +80,7 @@ def table_1(results):
     return (
         f"{text_table(cells, '<' + '>' * (len(cells[0]) - 1))}\n"
         f"Error: {digits.FOLDS}-fold cross-validation, each of 1,797 images tested once; +- is its standard error. "
-        "Memory: one gradient, a batch of 64.\n"
+        f"Memory: one gradient, {digits.BATCH} images, {digits.FEW} with convolutions.\n"
         "x16 depth: its growth from 16 to 256 blocks or evaluations of f. "
         f"The adjoint of ode-net warned of drift in {drift} of {steps} steps."
     )
