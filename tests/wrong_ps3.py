@@ -133,7 +133,9 @@ WRONG = {
     "theta of the last interval": Wrong({"jumps": changed(JUMPS, "a_theta + more", "more")}, {"jumps-tests": 0}),
     "a replaced, not added": Wrong({"jumps": changed(JUMPS, "a + a_zs[i - 1]", "a_zs[i - 1]")}, {"jumps-tests": 0}),
     "a_t starts at plus": Wrong({"algorithm2": changed(TIMES, "[-dL_dt1]", "[dL_dt1]")}, {"algorithm2-tests": 0}),
-    "dL/dt0 flipped": Wrong({"algorithm2": changed(TIMES, "return s[-1]", "return -s[-1]")}, {"algorithm2-tests": 0}),
+    "start time flipped": Wrong(
+        {"algorithm2": changed(TIMES, "return s[-1]", "return -s[-1]")}, {"algorithm2-tests": 0}
+    ),
     "a_t without its start": Wrong({"algorithm2": changed(TIMES, "[-dL_dt1]", "[0.0]")}, {"algorithm2-tests": 0}),
     "f that does not depend on t": Wrong({"algorithm2": changed(TIMES, "[-a_t]]", "[0.0]]")}, {"algorithm2-tests": 0}),
     "f at the wrong time": Wrong(

@@ -25,6 +25,12 @@ SERIES = datasets.lynx_hare()
 YEARS, COUNTS = SERIES[0], SERIES[1]  # (21,), (21, 2): hare, lynx
 HELD = 4  # the last years are held out
 
+# A toy to try parts 5 to 7 on: an orbit with noise, in units of part 1.
+TOY_TIMES = np.linspace(0.0, 3.0, 9)
+TOY = np.stack([np.cos(2 * TOY_TIMES), np.sin(2 * TOY_TIMES)], axis=1)
+TOY_NET = odelearn.MLP([2, 8, 2])
+TOY_START = np.concatenate([TOY[0], TOY_NET.init(np.random.default_rng(0))])
+
 # %% [markdown]
 # ## Part 1: An honest split (3 points)
 #
@@ -223,10 +229,8 @@ def loss_and_gradient(parameters, f, ts, y):
 
 
 # %% nbgrader={"grade_id": "loss-tests", "grade": true, "points": 4}
-net = odelearn.MLP([2, 8, 2])
-start = np.concatenate([y_train[0], net.init(np.random.default_rng(0))])
-loss, g = loss_and_gradient(start, net, t_train, y_train)
-assert np.shape(g) == (len(start),) and np.isfinite(loss), "the gradient is shaped like the parameters"
+loss, g = loss_and_gradient(TOY_START, TOY_NET, TOY_TIMES, TOY)
+assert np.shape(g) == (len(TOY_START),) and np.isfinite(loss), "the gradient is shaped like the parameters"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng([COURSE_SEED, 5])
 net = odelearn.MLP([2, 5, 2])
@@ -279,8 +283,10 @@ def choose_steps(start, f, ts, y, validation, steps, lr):
 
 
 # %% nbgrader={"grade_id": "stop-tests", "grade": true, "points": 3}
-best_step, kept = choose_steps(start, odelearn.MLP([2, 8, 2]), t_train, y_train, 4, 5, 0.01)
-assert 0 <= best_step <= 5 and np.shape(kept) == np.shape(start), "one of the steps 0 to 5, and the parameters there"
+best_step, kept = choose_steps(TOY_START, TOY_NET, TOY_TIMES, TOY, 2, 5, 0.01)
+assert 0 <= best_step <= 5 and np.shape(kept) == np.shape(TOY_START), (
+    "one of the steps 0 to 5, and the parameters there"
+)
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng([COURSE_SEED, 6])
 net, ts, y = odelearn.MLP([2, 4, 2]), np.linspace(0, 3, 8), rng.normal(size=(8, 2))
@@ -323,9 +329,7 @@ def train_ensemble(starts, f, ts, y, steps, lr):
 
 
 # %% nbgrader={"grade_id": "ensemble-tests", "grade": true, "points": 4}
-net = odelearn.MLP([2, 8, 2])
-starts = np.stack([np.concatenate([y_train[0], net.init(np.random.default_rng(seed))]) for seed in range(3)])
-assert train_ensemble(starts, net, t_train, y_train, 2, 0.01).shape == starts.shape
+assert train_ensemble(np.stack(3 * [TOY_START]), TOY_NET, TOY_TIMES, TOY, 2, 0.01).shape == (3, len(TOY_START))
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng([COURSE_SEED, 7])
 net, ts, y = odelearn.MLP([2, 4, 2]), np.linspace(0, 2, 5), rng.normal(size=(5, 2))
@@ -401,6 +405,7 @@ assert np.isclose(
 # %% nbgrader={"grade_id": "experiment", "solution": true}
 results = {}
 ### BEGIN SOLUTION
+t_train, y_train, t_test, y_test, mean, scale = split(YEARS, COUNTS, HELD)
 net = odelearn.MLP([2, 8, 2])
 rng = np.random.default_rng(0)
 starts = np.stack([np.concatenate([y_train[0], net.init(rng)]) for _ in range(10)])
