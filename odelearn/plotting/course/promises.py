@@ -85,3 +85,24 @@ def precision(points):
     ax.minorticks_off()
     ax.legend(ncols=2, loc="lower left", fontsize=8.5)
     return fig
+
+
+@rc_context(STYLE)
+def members(t, paths, years, counts, learned):
+    """The forecasts of all members of an ensemble, and that of the first alone.
+
+    t        (m,): years
+    paths    (m, E, 2): counts of hares and lynxes that the members give
+    years    (T,) and counts (T, 2): the observations, the first `learned` of them used for training
+    Returns the Figure.
+    """
+    fig = Figure(figsize=(9, 3.6))
+    for k, (ax, name) in enumerate(zip(fig.subplots(1, 2), ("hares", "lynxes"), strict=True)):
+        ax.semilogy(t, paths[:, :, k], color=BLUE, lw=0.8, alpha=0.5)
+        ax.semilogy([], [], color=BLUE, lw=0.8, label=f"{paths.shape[1]} seeds")
+        ax.semilogy(t, paths[:, 0, k], color=ORANGE, label="one seed")
+        ax.semilogy(years[:learned], counts[:learned, k], "o", color=INK, ms=4, label="learned from")
+        ax.semilogy(years[learned:], counts[learned:, k], "o", color=INK, mfc="white", ms=5, label="held out")
+        ax.set(xlabel="year", ylabel=f"{name}, thousands of pelts")
+    ax.legend(loc="upper center", bbox_to_anchor=(-0.15, 1.16), ncols=4, frameon=False)
+    return fig
