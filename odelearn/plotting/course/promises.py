@@ -100,9 +100,10 @@ def members(t, paths, years, counts, learned):
     for k, (ax, name) in enumerate(zip(fig.subplots(1, 2), ("hares", "lynxes"), strict=True)):
         ax.semilogy(t, paths[:, :, k], color=BLUE, lw=0.8, alpha=0.5)
         ax.semilogy([], [], color=BLUE, lw=0.8, label=f"{paths.shape[1]} seeds")
-        ax.semilogy(t, paths[:, 0, k], color=ORANGE, label="one seed")
+        ax.semilogy(t, paths[:, 0, k], color=ORANGE, lw=1.5, label="one seed")
         ax.semilogy(years[:learned], counts[:learned, k], "o", color=INK, ms=4, label="learned from")
         ax.semilogy(years[learned:], counts[learned:, k], "o", color=INK, mfc="white", ms=5, label="held out")
-        ax.set(xlabel="year", ylabel=f"{name}, thousands of pelts")
-    ax.legend(loc="upper center", bbox_to_anchor=(-0.15, 1.16), ncols=4, frameon=False)
+        ax.set(xlabel="year", ylabel=f"{name}, thousands of pelts", yticks=(5, 10, 20, 50), yticklabels=(5, 10, 20, 50))
+        ax.minorticks_off()
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return fig
