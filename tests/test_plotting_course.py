@@ -85,6 +85,13 @@ CALLS = {  # "module.function": (positional arguments, of the shapes that the do
         {"a": falling(9), "b": falling(9)},
     ),
     "promises.precision": ({name: list(zip(ns, line, strict=True)) for name, line in methods.items()},),
+    "promises.members": (
+        x,
+        np.stack([np.stack([x + 8, x + 9], axis=1)] * 2, axis=2),
+        ns,
+        np.stack([ns, ns], axis=1),
+        2,
+    ),
     "flows.estimator": ({"rademacher": x, "gaussian": 2 * x}, 0.4),
     "flows.matched": ((4, np.outer(t, t)), {"CNF": xy, "NF": xy}),
     "flows.samples": (np.stack([xy, 2 * xy]), [0.0, 1.0], xy),
