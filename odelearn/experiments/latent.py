@@ -12,6 +12,7 @@ from ..models.stretches import cosine, stretch_loss
 from ..nn.gru import GRU
 from ..nn.mlp import MLP
 from ..optim import Adam, fit
+from ..verify.gradient_report import table as text_table
 from . import poisson
 from .claims import Claim, by_method, judge, mean_and_spread
 
@@ -164,21 +165,17 @@ def rounded(x, digits=3):
 
 def table(results):
     """RMSE beside the paper's, and the Poisson process."""
+    cells, found = [("observations", "model", "parameters", "read", "RMSE", "the paper's")], by_method(results)
+    for method in [method for method in METHODS[:-1] if method in found]:
+        (name, K), of_seeds = split(method), found[method]
+        ours, reads = mean_and_spread([r["rmse"] for r in of_seeds]), ", ".join(str(r["read"]) for r in of_seeds)
+        cells.append((str(K), NAMES[name], f"{of_seeds[0]['parameters']:,}", reads, ours, str(PAPER[name][K])))
     lines = [
-        "RMSE on the second turn, in units of the data's standard deviation (the paper's spirals are not the same)"
+        text_table(cells, "><>><>"),
+        "RMSE in the second turn, in units of the data's standard deviation; the paper's spirals are others.",
+        "read: how many of the last observations were read, for each seed.",
     ]
-    lines.append(f"{'observations':>12}  {'model':<10}  {'parameters':>10}  {'read':>5}  {'RMSE':<26}  paper")
-    found = by_method(results)
-    for method in METHODS[:-1]:
-        for_method = found.get(method)
-        if for_method:
-            name, K = split(method)
-            ours, reads = mean_and_spread([r["rmse"] for r in for_method]), "/".join(str(r["read"]) for r in for_method)
-            size, paper = for_method[0]["parameters"], PAPER[name][K]
-            lines.append(f"{K:>12}  {NAMES[name]:<10}  {size:>10,}  {reads:>5}  {ours:<26}  {paper}")
-    if "poisson" in found:
-        lines += ["", poisson.table(found["poisson"])]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", poisson.table(found["poisson"])] if "poisson" in found else lines)
 
 
 def claims(results):
