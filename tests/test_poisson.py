@@ -123,6 +123,9 @@ def test_the_encoder_reads_the_counts_in_bins():
     assert not np.isclose(q(0.1, 0.6, 2.9), q(0.51, 0.6, 2.9)).any()
     with pytest.raises(ValueError, match=r"T must be a multiple of bin = 0.5, got T = 2.7"):
         model.infer_vjp(*pad_events([[0.1]]), 2.7, theta)
+    for outside in (-0.1, 3.1):
+        with pytest.raises(ValueError, match=r"events must lie in \[0, T = 3\], got"):
+            q(0.5, outside)
 
 
 def test_nets_that_do_not_fit_are_refused():

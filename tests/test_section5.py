@@ -175,7 +175,9 @@ def test_an_interpolation_that_turns_back_or_does_not_turn_round_is_none(turns):
 
 def test_the_table_has_a_row_for_each_model_and_says_the_papers_numbers():
     text = latent.table(made_up((0.1, 0.12), (0.2, 0.3)))
-    assert text.count(" latent ODE ") == 3 and "0.11 +- 0.014 (2 seeds)" in text and "0.1642" in text and "0.3937" in text
+    assert (
+        text.count(" latent ODE ") == 3 and "0.11 +- 0.014 (2 seeds)" in text and "0.1642" in text and "0.3937" in text
+    )
     assert "latent ODE 10 %" in text.splitlines()[-2] and "8 %" in text.splitlines()[-1]
 
 

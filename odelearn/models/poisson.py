@@ -46,7 +46,8 @@ class LatentPoisson:
 
     encoder  an Encoder of one number and a gap, Encoder(GRU(2, H), L): it reads how many events are in each bin
     f, g     MLP([L, ..., L]) and MLP([L, ..., 1])
-    h        the longest step of the solver
+    h        the longest step of the solver. Choose it short: the integral sees lambda at the ends and middles of steps
+             alone, and a training will let lambda be large between them. In experiments/poisson.py it did so at h = 0.8
     bin      the width of the bins, in the unit of t. Only the encoder sees bins; the likelihood has the times
 
     theta (P,) is that of encoder, f and g end to end. P is `size`.
@@ -80,18 +81,21 @@ class LatentPoisson:
     def infer_vjp(self, ts, mask, T, theta):
         """mean and log_std (N, L) of q(z0 | events), and pullback(a_mean, a_log_std) -> a_theta of the encoder.
 
-        T must be a multiple of `bin`, or ValueError is raised.
+        Raises ValueError for a T that is no multiple of `bin`, and for events outside of [0, T].
         """
         bins = round(T / self.bin)
         if bins < 1 or abs(bins * self.bin - T) > 1e-9 * T:
             raise ValueError(f"T must be a multiple of bin = {self.bin:g}, got T = {T:g}")
         counts, starts = np.zeros((len(ts), bins)), np.tile(np.arange(bins) * self.bin, (len(ts), 1))
         rows, columns = np.nonzero(mask)
-        np.add.at(counts, (rows, np.clip(ts[rows, columns] // self.bin, 0, bins - 1).astype(int)), 1)
+        events = ts[rows, columns]
+        if events.size and not (events.min() >= 0 and events.max() <= T):
+            raise ValueError(f"events must lie in [0, T = {T:g}], got {events.min():g} to {events.max():g}")
+        np.add.at(counts, (rows, np.minimum(events // self.bin, bins - 1).astype(int)), 1)
         return self.encoder.vjp(counts[:, :, np.newaxis], starts, theta[: self.encoder.size])
 
     def log_intensity_vjp(self, z0, ts, T, theta):
-        """log lambda at the times ts (N, K) and Lambda = int_0^T lambda dt (N,) from z0 (N, L).
+        """log lambda at the times ts (N, K) in [0, T], and Lambda = int_0^T lambda dt (N,), from z0 (N, L).
 
         Returns both, and pullback(a_log_intensity, a_Lambda) -> a_z0, a_theta, without the part of the encoder.
         """
