@@ -122,7 +122,7 @@ def test_the_gradient_of_every_net_is_right(form, convolutional):
     net, (x, labels) = digit_classifier(form, convolutional), digits()
     for layer in net.layers:
         if isinstance(layer, ODEBlock) and layer.method == Backsolve():
-            layer.solver = dopri5(1e-10, 1e-10)  # the adjoint is the gradient of the flow, up to the tolerance
+            layer.solver = dopri5(1e-11, 1e-11)  # the adjoint is the gradient of the flow, up to the tolerance
     rng = np.random.default_rng(4)
     theta = net.init(rng) + 0.1 * rng.normal(size=net.size)
     starts = [0, *net.ends[:-1]]

@@ -10,7 +10,6 @@ from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 from odelearn import Adam, DataWarning, Discrete, check_gradient, dopri5, fit_series, load, odesolve, rk4
 from odelearn.__main__ import main
 from odelearn.autodiff.tape import grad
-from odelearn.datasets.csv_series import LYNX_HARE
 from odelearn.fitting.bootstrap import bootstrap_targets
 from odelearn.fitting.build import new_training
 from odelearn.fitting.forcing import interpolant
@@ -313,18 +312,6 @@ def test_a_member_that_diverges_in_the_forecast_is_left_out_there(tmp_path, caps
     options = ["--model", "own.py:f", "--ensemble", "3", "--hold-out", "2", "--lr", "1e-9", "--steps", "1"]
     assert main(["fit", "my.csv", *options, "--solver", "dopri5"]) == 0
     assert "In the rows held out member 1 diverged; the bands there are those of the others." in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_twenty_members_cost_at_most_twice_as_much_as_one():
-    import time
-
-    def cost(**more):
-        start = time.process_time()
-        fit_series(LYNX_HARE, log=True, steps=150, quiet=True, **more)
-        return time.process_time() - start
-
-    assert min(cost(ensemble=20) for _ in range(4)) < 2 * min(cost() for _ in range(4))
 
 
 # ---- validation
