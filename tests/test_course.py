@@ -332,6 +332,12 @@ def test_the_course_needs_its_sources_and_nbgrader(tmp_path, monkeypatch):
         sources.find_notebooks()
 
 
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "nbformat", None)
+    assert command_line.main(["build", str(tmp_path / "out")]) == 2
+    assert "nbformat" in (told := capsys.readouterr().err) and "pip install '.[teach]'" in told
+
+
 def test_by_hand_refuses_libraries_and_nothing_else():
     import numpy as np
     import scipy.integrate

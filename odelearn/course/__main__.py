@@ -24,6 +24,9 @@ def main(argv=None):
     except CourseError as error:
         print(f"odelearn.course: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(f"odelearn.course: {error.name} is not installed, and is needed: pip install '.[teach]'", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"odelearn.course: {error}", file=sys.stderr)
         return 1
