@@ -76,7 +76,7 @@ HEAD = """\
 
 Claims about Neural ODEs, most of them of Chen et al. (2018), tested at sizes that a laptop can do. Every number under
 "ours" is a mean over the seeds +- their standard deviation, and every verdict follows from the numbers by the rule in
-the last column. No setting was chosen on test data.
+the last column. Settings were compared on validation data.
 
     python -m odelearn scoreboard             # runs what is missing, and writes this page
     python -m odelearn scoreboard --render    # writes it from the JSON files in figures/scoreboard
